@@ -1,0 +1,1 @@
+"""Replay: where a candidate has to decide, and what it says there."""

@@ -1,0 +1,55 @@
+"""Which conversations are replayed: all that have turns, or a stratified sample with weights."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+
+from simulator.streams import Streams, stable_hash
+
+STRATUM = ("intent", "language")
+
+
+def sampled(
+    points: pl.DataFrame, conversations: pl.DataFrame, size: int | None, streams: Streams
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The points to replay, and conversations with the weights that this leaves them.
+
+    Every stratum (intent and language; null is a value) keeps its share, at least one conversation
+    each, chosen by a random number of the conversation's own: a larger sample holds the smaller.
+
+    Args:
+        points: table ``decision_points``.
+        conversations: table ``conversations``.
+        size: conversations to replay; null or more than there are: all.
+        streams: random numbers.
+
+    Returns:
+        Points of the chosen conversations, and the table ``conversations`` with ``weight`` of the
+        chosen raised to stand for their stratum and null for those not replayed.
+    """
+    there = conversations.join(points.select("conversation_id").unique(), on="conversation_id")
+    if size is None or size >= there.height:
+        return points, conversations
+    u = streams.uniform(stable_hash(there["conversation_id"].to_list()), "replay sample")
+    ranked = there.with_columns(
+        pl.Series("u", u), pl.col("weight").fill_null(1.0).alias("weight")
+    ).with_columns(
+        pl.col("u").rank("ordinal").over(STRATUM).alias("rank"),
+        pl.len().over(STRATUM).alias("units"),
+        pl.col("weight").sum().over(STRATUM).alias("stands_for"),
+    )
+    quota = np.maximum(1, np.rint(ranked["units"].to_numpy() * size / there.height))
+    chosen = ranked.filter(pl.col("rank") <= pl.Series(quota)).with_columns(
+        (pl.col("weight") * pl.col("stands_for") / pl.col("weight").sum().over(STRATUM)).alias(
+            "weight"
+        )
+    )
+    weighted = conversations.drop("weight").join(
+        chosen.select("conversation_id", "weight"),
+        on="conversation_id",
+        how="left",
+        maintain_order="left",
+    )
+    kept = points.join(chosen, on="conversation_id", how="semi", maintain_order="left")
+    return kept, weighted.select(conversations.columns)
