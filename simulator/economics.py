@@ -108,8 +108,8 @@ def costs(
         Metrics ``labour_money, bot_money, promise_money, complaint_money, abandonment_money,
         total_money, saving_money`` (against the baseline; positive is cheaper), ``saving_hours``
         and ``break_even_risky_promise_rate``: risky promises per automatic conversation at which
-        the saving is gone. Where promises could not be judged (no policy), they cost null, and so
-        do the total and the saving.
+        the saving is gone. Where promises could not be judged (no policy), ``promise_money`` is
+        null, and ``method`` says that total and saving leave them out.
     """
     wanted = (
         "human_hours_per_day",
@@ -118,6 +118,7 @@ def costs(
         "complaint_rate",
         "quit_rate",
     )
+    judged = volumes["promises_per_day"].is_not_null().any()
     wide = volumes
     for metric in wanted:
         one = kpis.filter(pl.col("metric") == metric)
@@ -137,10 +138,7 @@ def costs(
             "complaint_money"
         ),
         (left.fill_null(0.0) * money.abandonment_money.value).alias("abandonment_money"),
-    ).with_columns(
-        # Null, not a smaller sum, where a part is unknown.
-        pl.sum_horizontal(parts, ignore_nulls=False).alias("total_money")
-    )
+    ).with_columns(pl.sum_horizontal(parts).alias("total_money"))
     base = wide.filter(pl.col("stage") == baseline).select(
         "segment",
         pl.col("total_money").alias("base_money"),
@@ -174,6 +172,9 @@ def costs(
         long.with_columns(
             pl.col("metric").replace_strict(units, return_dtype=pl.String).alias("unit"),
             pl.col("arrivals_per_day").fill_null(0.0).round(0).cast(pl.Int64).alias("n"),
-            pl.lit("mean simulated day at the scenario's prices").alias("method"),
+            pl.lit(
+                "mean simulated day at the scenario's prices"
+                + ("" if judged else "; risky promises left out: no policy to judge them by")
+            ).alias("method"),
         ),
     )

@@ -9,9 +9,11 @@ equal those of an undisturbed run.
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +40,9 @@ def write_bytes(path: Path, content: bytes) -> None:
             os.fsync(file.fileno())
         temporary.replace(path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        # Where the folder itself is the trouble, there is nothing to clean up either.
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
         raise RunError(
             f"{path}: cannot be written: {error.strerror}; expected a folder that you may write "
             "to, with space left; name another with --out DIR"
@@ -47,8 +51,6 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 def write_table(path: Path, frame: pl.DataFrame) -> None:
     """Write ``frame`` as Parquet, as :func:`write_bytes` does."""
-    import io
-
     buffer = io.BytesIO()
     frame.write_parquet(buffer, compression="zstd", compression_level=3)
     write_bytes(path, buffer.getvalue())
@@ -57,13 +59,14 @@ def write_table(path: Path, frame: pl.DataFrame) -> None:
 def fingerprint(*parts: Any) -> str:
     """A stable digest of JSON-like values, tables and bytes.
 
-    Tables count by content and column types, not by how they lie in memory or on disk.
+    Tables count by content and column types, not by how they lie in memory. Stable for one version
+    of polars; with another, work is done again.
     """
     digest = hashlib.blake2b(digest_size=16)
     for part in parts:
         if isinstance(part, pl.DataFrame):
             digest.update(str(dict(part.schema)).encode())
-            digest.update(part.write_ipc(None, compression="uncompressed").getvalue())
+            digest.update(part.hash_rows(seed=0).to_numpy().tobytes())
         elif isinstance(part, bytes):
             digest.update(part)
         else:

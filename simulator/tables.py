@@ -508,6 +508,9 @@ def conform(name: str, frame: pl.DataFrame) -> pl.DataFrame:
         TableError: as :func:`check`, or where a value cannot be cast without loss.
     """
     schema = TABLES[name].columns
+    # Without rows, constants would make one.
+    if frame.is_empty():
+        return empty(name)
     try:
         frame = frame.select(
             pl.col(column).cast(dtype)

@@ -16,7 +16,7 @@ from simulator.candidates import Answerer, Materials, Point, Reply, make, versio
 from simulator.replay.decision_points import seen
 from simulator.scenario import Candidate
 from simulator.store import fingerprint
-from simulator.tables import conform
+from simulator.tables import conform, empty
 
 _CONTEXT = (
     "question_kind",
@@ -91,7 +91,7 @@ def replay(
             parts.put(key, stored)
         frames.append(stored)
         progress(len(chunk))
-    return conform("shadow", pl.concat(frames)) if frames else conform("shadow", pl.DataFrame())
+    return pl.concat(frames) if frames else empty("shadow")
 
 
 def _answer(

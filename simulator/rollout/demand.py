@@ -44,6 +44,8 @@ def customers(
         ``arrivals`` with ``patience_ms, recontacts, recontact_delay_ms`` (lists by attempt),
         ``u_contained`` and ``quits_after`` (bot replies the customer waits for).
     """
+    # Nobody waits in line with an e-mail, so nobody loses patience.
+    waits = (arrivals["channel"] != "email").to_numpy()
     table = arrivals.join(
         conversations.select("conversation_id", "resolved"), on="conversation_id", how="left"
     )
@@ -53,7 +55,7 @@ def customers(
     patience, recontacts, delays = [], [], []
     for attempt in range(demand.max_attempts):
         u = streams.uniform(names, "patience", copy=copy, attempt=attempt)
-        patience.append(-np.log(u) * desk.patience_mean_s.value * 1000)
+        patience.append(np.where(waits, -np.log(u) * desk.patience_mean_s.value * 1000, np.nan))
         u = streams.uniform(names, "recontact", copy=copy, attempt=attempt)
         served = unresolved * demand.recontact_unresolved_rate.value
         recontacts.append(
@@ -78,8 +80,8 @@ def customers(
 
 
 def _lists(name: str, columns: list[NDArray[Any]]) -> pl.Series:
-    matrix = np.rint(np.column_stack(columns)).astype(np.int64)
-    return pl.Series(name, matrix).cast(pl.List(pl.Int64))
+    matrix = pl.Series(name, np.rint(np.column_stack(columns)).astype(np.float64))
+    return matrix.cast(pl.List(pl.Float64)).list.eval(pl.element().fill_nan(None).cast(pl.Int64))
 
 
 def scripts(

@@ -110,9 +110,8 @@ def arrival_kpis(
 
     ``contained_rate``: automatic conversations without hand-over, quit or recontact, over all
     automatic ones. ``quit_rate``: left before a bot reply, over all automatic ones.
-    ``complaint_rate``: of all arrivals; a conversation that replay can follow complains as it did
-    in the log, one that came back from the bot complains, one that the bot contained after a
-    divergence does not.
+    ``complaint_rate``: of all arrivals. A conversation complains as it did in the log, except that
+    after a divergence it does not at best, and does at worst if it came back from the bot.
 
     Args:
         arrivals: table ``arrivals`` of one cell and bound, after outages.
@@ -135,9 +134,9 @@ def arrival_kpis(
     quits = pl.col("bot_quits_at").is_not_null() & ~hit
     unknown = stays & (pl.col("status") == "diverged")
     complains = (
-        pl.when(pl.col("cause") == "hand_back")
+        pl.when((pl.col("cause") == "hand_back") & (pl.col("bound") == "worst"))
         .then(1.0)
-        .when(unknown)
+        .when(unknown & (pl.col("bound") == "best"))
         .then(0.0)
         .otherwise(pl.col("complained").cast(pl.Float64))
     )

@@ -143,14 +143,14 @@ def settle(decisions: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:
     first = (
         rows.group_by(cell, maintain_order=True)
         .agg(
-            (pl.col("rule") == "stage").first().alias("by_hand"),
             pl.col("mode").first(),
             pl.col("event").drop_nulls().first(),
             pl.col("cause").filter(pl.col("event").is_not_null()).first(),
             pl.col("turn").filter(pl.col("event").is_not_null()).first().alias("at_turn"),
         )
         .with_columns(
-            pl.when("by_hand")
+            # No bot touched it: the stage has none, or its rules sent the first turn to a human.
+            pl.when(pl.col("mode") != "auto")
             .then("mode")
             .otherwise(pl.col("event").fill_null("agreed"))
             .alias("status")

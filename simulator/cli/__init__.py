@@ -1,0 +1,65 @@
+"""The command line: the only place that exits.
+
+Exit codes: 0 done (``gate``: pass); 1 a gate failed or its evidence is insufficient; 2 the user can
+mend it: one message on standard error. Data goes to standard output, messages and progress to
+standard error. Heavy libraries are imported inside the commands: ``--help`` loads none.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import typer
+
+from simulator.cli import answers, checks, histories, runs
+from simulator.errors import ShadowdeskError
+
+app = typer.Typer(
+    name="shadowdesk",
+    help="Replay past customer conversations through candidate models in shadow mode, and see the "
+    "load, the risky promises and the cost before any customer sees a word.",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(runs.quickstart)
+app.command()(checks.check)
+app.command()(runs.run)
+app.command("import")(histories.import_)
+app.command()(histories.sample)
+app.command()(answers.gate)
+app.command()(answers.report)
+app.command()(checks.doctor)
+
+
+@app.callback(invoke_without_command=True)
+def _top(
+    version: bool = typer.Option(False, "--version", help="Show the version and exit."),
+) -> None:
+    if version:
+        from simulator import __version__
+
+        typer.echo(f"shadowdesk {__version__}")
+        raise typer.Exit()
+
+
+def main() -> None:
+    """Entry point of the command ``shadowdesk``."""
+    try:
+        app()
+    except ShadowdeskError as error:
+        _fail(str(error), 2)
+    except BrokenPipeError:
+        # The reader of our output has gone (as with `| head`): not an error worth a traceback.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except KeyboardInterrupt:
+        _fail("interrupted; run the same command again to go on where it stopped", 130)
+
+
+def _fail(message: str, code: int) -> None:
+    # A message may quote what the user gave us, lone surrogates included.
+    print(message.encode("utf-8", "replace").decode(), file=sys.stderr)
+    sys.exit(code)

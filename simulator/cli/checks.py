@@ -1,0 +1,91 @@
+"""``shadowdesk check`` and ``shadowdesk doctor``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from simulator.cli.runs import Set
+
+
+def check(
+    scenario: Annotated[Path, typer.Argument(help="Scenario file (TOML).", show_default=False)],
+    set_: Set = None,
+) -> None:
+    """Validate a scenario: every fault with file, key, value, what is allowed."""
+    from simulator.errors import ScenarioError
+    from simulator.scenario_file import load
+
+    one = load(scenario, tuple(set_ or ()))
+    faults = [
+        f"{scenario.name}: {where} = {str(path)!r}; no such file or folder; paths are relative to "
+        "the scenario file"
+        for where, path in _paths(one)
+        if not path.exists()
+    ]
+    if faults:
+        raise ScenarioError("\n".join(faults))
+    stages = ", ".join(stage.name for stage in one.rollout.stages)
+    typer.echo(f"{scenario}: {one.name} is valid")
+    typer.echo(f"  history    {one.history.format} {one.history.source or ''}".rstrip())
+    typer.echo(f"  candidates {', '.join(one.candidates)}")
+    typer.echo(f"  stages     {stages}")
+    days, seeds = one.simulation.days, one.simulation.replications
+    typer.echo(f"  simulation {days} input days x {seeds} seeds")
+
+
+def _paths(one: object) -> list[tuple[str, Path]]:
+    from pydantic import BaseModel
+
+    found: list[tuple[str, Path]] = []
+
+    def walk(here: object, where: str) -> None:
+        if isinstance(here, Path):
+            found.append((where, here))
+        elif isinstance(here, BaseModel):
+            for name, value in here:
+                walk(value, f"{where}.{name}" if where else name)
+        elif isinstance(here, dict):
+            for name, value in here.items():
+                walk(value, f"{where}.{name}")
+
+    walk(one, "")
+    return found
+
+
+EXTRAS = {
+    "hf": ("torch", "transformers", "accelerate", "peft"),
+    "vllm": ("vllm",),
+    "ray": ("ray",),
+}
+
+
+def doctor() -> None:
+    """Say what this machine can run, and the command to install what is missing."""
+    import os
+    import platform
+    from importlib import metadata
+
+    from simulator import __version__
+
+    typer.echo(
+        f"shadowdesk {__version__}, Python {platform.python_version()}, {platform.platform()}"
+    )
+    typer.echo(f"cores: {os.cpu_count()}")
+    for name in ("polars", "duckdb", "simpy", "matplotlib"):
+        typer.echo(f"  {name:<14}{metadata.version(name)}")
+    for extra, names in EXTRAS.items():
+        missing = []
+        for name in names:
+            try:
+                typer.echo(f"  {name:<14}{metadata.version(name)}")
+            except metadata.PackageNotFoundError:
+                missing.append(name)
+        if missing:
+            typer.echo(
+                f"  {', '.join(missing)}: not installed; only model candidates need it: "
+                f"pip install 'shadowdesk[{extra}]'"
+            )
+    typer.echo("The quickstart and the rule candidates run here.")

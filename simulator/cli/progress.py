@@ -1,0 +1,70 @@
+"""Progress on standard error: a bar with time left at a terminal, plain lines in a pipe."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+NAMES = {
+    "history": "reading the history",
+    "points": "finding decision points",
+    "contexts": "judging contexts",
+    "replay": "replaying through the candidates",
+    "verdicts": "judging the replies",
+    "rollout": "settling each stage",
+    "contact_center": "simulating the desk",
+    "money": "counting money",
+    "evidence": "drawing labels and testing gates",
+    "report": "writing the report",
+}
+
+
+class Tell(Protocol):
+    """What the pipeline calls: stage, steps done, steps in all (0: not known)."""
+
+    def __call__(self, stage: str, done: int, total: int, /) -> None:
+        """Show it."""
+
+
+@contextmanager
+def progress() -> Iterator[Tell]:
+    """Show progress while the block runs."""
+    if not sys.stderr.isatty():
+        began = time.monotonic()
+
+        def plain(stage: str, done: int, total: int, /) -> None:
+            if done == 0:
+                print(f"{time.monotonic() - began:6.1f} s  {NAMES[stage]}", file=sys.stderr)
+
+        yield plain
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn("{task.description:<34}"),
+        BarColumn(bar_width=24),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+        tasks: dict[str, int] = {}
+
+        def bar(stage: str, done: int, total: int, /) -> None:
+            if stage not in tasks:
+                for task in tasks.values():
+                    bars.update(task, visible=False)  # type: ignore[arg-type]
+                tasks[stage] = bars.add_task(NAMES[stage], total=total or None)
+            bars.update(tasks[stage], completed=done, total=total or None)  # type: ignore[arg-type]
+
+        yield bar

@@ -1,0 +1,1 @@
+"""What can be claimed: intervals, exact bounds, and what labels show of the auto domain."""

@@ -1,0 +1,1 @@
+"""History: past conversations, knowledge, policy and schedule as tables."""

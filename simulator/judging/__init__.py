@@ -1,0 +1,1 @@
+"""Judges: what a conversation calls for, and what a reply does and promises."""

@@ -1,0 +1,271 @@
+"""Which Chinese clauses bind the company, and how firmly.
+
+The text is folded first, so that one set of simplified rules reads both scripts. Chinese drops the
+subject: a clause is the company's unless it is addressed to the customer. The signs of a firm
+commitment are a future (会, 将), a speed word (尽快, 马上) before an act of the company, an
+act done for the customer (为您核实), an outcome with a time (三天内到账), or a given word (保证).
+"""
+
+from __future__ import annotations
+
+import re
+
+from simulator.judging.clauses import Clause
+from simulator.judging.quantities import quantities
+
+_MAYBE = re.compile(
+    r"会|将|要|马上|尽快|立即|立刻|第一时间|稍后|随后|为您|帮您|给您|替您|为你|帮你|"
+    r"给你|为亲|帮亲|退您|退你|"
+    r"保证|承诺|确保|一定|肯定|留意|等待|等候|内|后|到账|天|小时|可以|通常|一般|可能|"
+    r"预计|尽量|尽力|争取|努力|应该|联系|即可|免费|不收|安排|时效|赶紧|抓紧|及时|"
+    r"我们|全额|[与和]您|全权"
+)
+_PART = re.compile(r"[^,;:\n~!?。！？；，、 ]+(?:[、 ][^,;:\n~!?。！？；，、 ]+)*[!?]?")
+_ASKS = re.compile(
+    r"[?]\s*$|[吗么]$|是否|请问|多少|什么|怎么|如何|哪|呢$|能否|可否|要不要|需不需要|"
+    r"需要我|是不是|有没有"
+)
+_OFFER = re.compile(
+    r"(?:需要|要不要|是否需要|希望|可以|同意|要).{0,6}(?:我|我们|小编|"
+    r"这边)?.{0,4}(?:为|帮|给|替)(?:您|你).{0,8}(?:退|补|赔|换|取消|安排|申请|办理|"
+    r"处理|查询|转)"
+)
+_PURPOSE = re.compile(
+    r"^(?:以便|以利|便于|方便(?:我|为)|为了|用于|好(?:为|帮|让)|供我|才能|以(?:供|"
+    r"免)|让(?:我|小|京)|从而|来)|以便|便于"
+)
+_DENIES = re.compile(
+    r"(?:无法|不能|没办法|没有办法|不敢|难以|未能|不可|不便|没法|不会(?!再)|不保证|"
+    r"不承诺|暂不|尚未|还没|并非|不代表|不支持|不提供|无权|不一定|不予|恕不|不确定)"
+)
+_NO_FEE = re.compile(
+    r"(?:不会|不|无需|不用|无须|不再|免)(?:再|另行|额外|另外|被)?(?:向您|跟您|"
+    r"对您)?(?:收取?|扣取?|扣除?|支付|付|收您)(?:任何|额外|手续|违约|取消|运|您|"
+    r"您的)*(?:费|款|钱|金)"
+)
+_PAST = re.compile(
+    r"已(?:经)?(?!.*(?:会|将|马上|尽快|立即))|曾|刚才|之前|当时|上次|昨天|(?:了|"
+    r"过)(?:您|你|的|吧|哦|呢|哈|喔|呀)?$"
+)
+_SOFT = re.compile(
+    r"通常|一般|大多|多数|可能|或许|也许|大概|预计|预估|估计|尽量|尽力|尽最大|争取|"
+    r"努力|竭诚|竭力|希望|应该|应当会|原则上|尽可能|力争|"
+    r"视.{0,8}而定|视(?:情况|银行|审核)|以.{0,10}为准|取决于|有望|打算|考虑|不断|"
+    r"认真|持续|继续(?:改|完|优|加|努|为|提|结)|进一步(?:改|完|优|加|提)|积极|逐步|"
+    r"陆续|有机会|不排除|如有需要|"
+    r"审核通过|核准后|通过后|完善|最快|最长|或将|看看(?:能|可)|尝试|试着|会有所|参考"
+)
+# A condition of fact leaves a promise firm; one of approval, or of the customer's wish, does not.
+_CONDITION = re.compile(
+    r"(?:如(?!下|此|何|图|上|今|实|愿|方便)|若|倘|假如|要是|只要|一旦|万一|"
+    r"的话).{0,16}?(?:通过|符合|允许|可能|可行|需|同意|愿意|想|希望|要求|确认|核准|"
+    r"批准|成功|有货|方便)|审核通过|通过审核|经?核准"
+    r"|^(?:待|经|等)?(?:您|你)(?:同意|确认|回复)(?:后|之后|,|$)|^(?:通常|一般|预计|正常情况|原则上)"
+)
+_FREE_CONDITION = re.compile(r"^.{0,3}如(?:果)?(?:您|亲)?(?:方便|可以|愿意)|方便(?:的话)?$")
+_CUSTOMER = re.compile(
+    r"^(?:[请烦劳]|麻烦|建议|欢迎|期待|可以|可(?!能)|敬请|望|还请|您(?!的)|你(?!的)|"
+    r"亲(?!您)|只需|需要|需(?!要?我)|务必|记得|不妨)"
+    r"|(?:请您|请你|您可|您需|您先|您也|建议您|麻烦您|可以(?:在|到|通过|拨打|尝试|"
+    r"登)|(?<![帮为给替跟与和])您(?:再|继续|尽快))"
+)
+_US = (
+    r"(?:我们|我司|本公司|我方|我|小编|客服|同事|专员|专人|工作人员|人员|部门|公司|"
+    r"师傅|技术|团队|售后|小[沃翼姐U@]|京妮儿|这边|团长|快递|物流|仓库|银行|系统|"
+    r"主管|经理|工程师)"
+)
+_ACT = (
+    r"(?:处理|核实|核查|核对|查|反馈|反映|联系|联络|回复|答复|回电|回访|致电|来电|"
+    r"跟进|跟踪|退|赔|补|安排|派|发(?!现|生|送失败)|送|寄|修|换|解决|记录|登记|"
+    r"转交|转达|转给|转告|转派|转接|转(?:至|到)|提交|通知|催|上报|汇报|调整|加快|"
+    r"加大|加派|加急|给您|为您|帮您|与您|和您|协助|协调|检查|审核|优化|更新|改|减免|"
+    r"减|免除?|降|恢复|"
+    r"开通|取消|监督|提醒|告知|推|提供|调查|沟通|升级|撤销|解除|解锁|解冻|返还|赠|"
+    r"补偿|到账|到达|送达|抵达|入账|完成|生效|发货|出货|出票|上线|发布|上门|开放|"
+    r"收到|拿到|"
+    r"保持|保障|负责|承担|保留|追究|办理|办好|受理|维修|更换|测试|分析|研究|讨论|"
+    r"申请|扣|支付|结清|抽|公布|推出|上架|到货|补货|妥善|私信|打(?:给|电话)|整改|"
+    r"删除|屏蔽|增加|扩容|抢修|提升|提高|尽快|第一时间|马上|打.{0,2}折|免掉|和解|"
+    r"打到|汇到|寄到|提早|提前)"
+)
+_FUTURE = re.compile(
+    rf"(?<![机社协开大学业才省年工])(?<!不)(?:会|将(?!您|你|问题|以上|手机|其|具体|"
+    rf"相关|详细|信息|联系|订单|号码|此|该|情况|资料|电|它|照片|截图|对话|内容|案件)|"
+    rf"即将|将会|必须|一定|必定|肯定|保证|承诺|确保|务必|要(?=.{{0,4}}(?:退|赔|为您|"
+    rf"给您)))"
+    r"(?!.{0,5}(?:出现|导致|造成|产生|影响|显示|切换|弹|自动|释放|受到|变|熄|占用|"
+    r"消耗|误|无法|停机|失效|断|因|降低|有所|提示))"
+    rf".{{0,22}}?{_ACT}"
+)
+# Without the company, the customer or an outcome in it, "会" tells how a thing behaves.
+_OURS = re.compile(
+    rf"{_US}|您|你|亲|尽快|马上|第一时间|立即|^(?:也|并|且|并且|后续|稍后|之后|随后|"
+    rf"一定|肯定|必定|到时|届时)?(?:会|将|尽)"
+)
+_FAST = re.compile(
+    rf"(?:尽快|尽早|马上|立即|立刻|即刻|第一时间|稍后|随后|及时|赶紧|抓紧|这就|"
+    rf"现在就|优先|加急).{{0,14}}?{_ACT}"
+)
+_FOR_YOU = re.compile(
+    r"(?:为|帮|替|给)(?:您|你|亲们?)(?:.{0,6}?)(?:核实|核查|查(?!看)|反馈|反映|处理|"
+    r"登记|记录|申请|转交|转达|跟进|安排|催|解决|提交|退|补|赔|换|打折|优惠|寄|发|送|"
+    r"重新|升级|延长|开通|加急|减|免|取消|办理|补偿|协调|恢复|出票|修|上报|答复|回复|"
+    r"回电)"
+    r"|(?:退|赔|补|寄|送|返)(?:还|回|偿)?(?:给|您)(?:您|你)?|全额退(?:款|费)"
+    r"|^(?:我|我们|小编|这边)(?:去|来|先|再)?(?:核实|查(?!看)|反馈|问)(?:一下|下|看)?"
+)
+_CONTACTS = re.compile(
+    r"(?:有|由|安排|派)(?:专员|专人|工作人员|人员|客服|同事|售后|工程师|师傅|"
+    r"相关).{0,14}?(?:与|和|跟|给|为|联系|处理|上门|回复|核实|跟进)"
+)
+_WATCH = re.compile(
+    r"(?:留意|等待|等候|关注|注意|静候|接听|保持).{0,10}?(?:电话|来电|回电|回访|"
+    r"短信通知|私信回复|联系|通知(?!栏))|(?:留意|等待|等候|静候|查收|"
+    r"关注).{0,6}(?:回复|答复)"
+)
+_THING = (
+    r"(?:退款|款项|货款|费用|包裹|订单|货物|商品|快递|货|钱|金额|余额|维修|审核|补偿|"
+    r"赔偿|红包|积分|发票|流量|账号|账户|业务|问题|配送|邮件|物流|换货|退货|票|服务|"
+    r"系统|话费|申请|款|结果|处理)"
+)
+_OUTCOME = (
+    r"(?:到账|入账|到货|送达|送到|抵达|到达|到|完成|退回|退还|退到|退款|返还|发出|"
+    r"寄出|发货|出货|寄达|处理完|解决|修好|恢复|生效|回复|答复|处理|修复|解锁|补发|"
+    r"到家|收到|联系|回电|上门|出结果|审核|更换|配送|可达)"
+)
+_TAKES = re.compile(_THING + r".{0,6}(?:需要?|要|时间为|时效为|周期为|约|大概)$")
+_TIMED = re.compile(rf"(?:内|之内|以内|后|前|即可|就|便|左右)?.{{0,8}}?{_OUTCOME}")
+_ALLOWS = re.compile(
+    r"可(?:以)?(?:申请|退货|退换|办理|取消|享|要求|无理由)|(?:收到|签收|购买|"
+    r"下单).{0,6}(?:起|后|之日).{0,8}内"
+)
+_WORD = re.compile(
+    r"(?:保证|承诺|确保|担保|包(?:您|退|换|赔))|(?<!不)一定(?:会|能|给|帮|为|是|"
+    r"可以)|肯定(?:会|能|给|帮|没问题)|绝对(?:会|能|没|不)|百分之?百|100%|"
+    r"请?您?放心.{0,2}$|没有任何费用"
+)
+_BEARS = re.compile(
+    r"由(?:我们|我司|本公司|公司|店家|我方)(?:全额|全部)?(?:负担|承担|负责|支付|出|"
+    r"赔)|(?:我们|我司|公司)(?:会|将|愿|愿意)?(?:承认|承担)(?:全部|一切)?(?:责任|"
+    r"损失)|不用付|不必付"
+)
+_UNCERTAIN = re.compile(
+    r"通常|一般(?!的)|可能(?!是|因|由)|或许|也许|有机会|大概|大约|应该(?!是)|预计"
+)
+_OUTLOOK = re.compile(
+    r"退|赔|到|延迟|延误|晚|送|寄|恢复|免|折|修|审核|补货|\d|"
+    r"[一二两三四五六七八九十]天|出现|例外|改变|提供"
+)
+_YOU_GET = re.compile(
+    r"(?:您|你)(?:的.{1,10})?(?:将会?|会|就能|就会|一定能)(?:在)?.{0,12}?(?:收到|"
+    r"获得|得到|拿到|领到|退款|享)"
+)
+_CAN = re.compile(
+    r"(?:我们?|小编|这边|客服|小沃|我司)?(?:可以?|能够?|可)(?:再|先|帮忙|尝试)?(?:为|"
+    r"帮|给|替|安排|申请)(?:您|你)?.{0,10}?(?:退|补|赔|换|取消|安排|申请|办理|处理|"
+    r"核实|查|反馈|优惠|折|免|延|登记|记录|催|转)"
+)
+_TRY = re.compile(
+    rf"(?:{_US})?.{{0,4}}(?:尽力|尽量|努力|争取|竭诚|竭力|不断|尽最大|继续|"
+    rf"希望).{{0,14}}(?:处理|解决|完善|改|优化|加强|提升|提高|提供|服务|帮|协助|退|"
+    rf"安排|核实|建设|加快)"
+)
+
+
+def clauses(sentence: str) -> list[Clause]:
+    """The clauses of one folded sentence that commit the company.
+
+    >>> [c.firmness for c in clauses("您的退款3天内到账.")]
+    ['firm']
+    >>> [c.firmness for c in clauses("我们会尽快核实处理,退款通常3到5天到账")]
+    ['firm', 'hedged']
+    >>> clauses("请您3天内提供订单号")
+    []
+    """
+    if not _MAYBE.search(sentence):
+        return []
+    found: list[Clause] = []
+    conditional = False
+    parts = list(_PART.finditer(sentence))
+    if sentence.rstrip().endswith(("?", "吗", "吗。")):
+        offer = _OFFER.search(sentence)
+        return [Clause(offer.start(), len(sentence.rstrip()), "hedged")] if offer else []
+    for part in parts:
+        clause = part[0]
+        if _CONDITION.search(clause):
+            conditional = not _FREE_CONDITION.search(clause)
+        if found and re.match(
+            r"(?:但|不过)?(?:具体|实际)?.{0,6}(?:[以依看].{1,10}(?:为准|而定|进度)|"
+            r"视.{1,10}而定|视.{1,8}(?:情况|速度))",
+            clause,
+        ):
+            found[-1] = found[-1]._replace(firmness="hedged")
+        firmness = _firmness(clause)
+        if firmness:
+            soft = conditional or firmness == "hedged"
+            found.append(Clause(part.start(), part.end(), "hedged" if soft else "firm"))
+    return found
+
+
+def _firmness(clause: str) -> str | None:
+    if _ASKS.search(clause) or _PURPOSE.search(clause):
+        return None
+    if _NO_FEE.search(clause):
+        return "hedged" if _SOFT.search(clause) else "firm"
+    if _DENIES.search(clause):
+        return None
+    if _WATCH.search(clause):
+        return "firm"
+    if _YOU_GET.search(clause):
+        return "hedged" if _SOFT.search(clause) else "firm"
+    if _CUSTOMER.search(clause) and not re.search(
+        r"(?:我们|我司|小编|小沃|专人|专员|人员).{0,3}(?:会|将|马上|尽快)", clause
+    ):
+        timed = _timed(clause) and not re.search(r"请|建议|麻烦|记得|务必|需", clause)
+        can = _CAN.search(clause) is not None and not re.match(r"(?:您|你|亲)", clause)
+        return ("hedged" if _SOFT.search(clause) or not timed else "firm") if timed or can else None
+    if _WORD.search(clause) or _BEARS.search(clause):
+        return "hedged" if _SOFT.search(clause) else "firm"
+    if _CAN.search(clause) and not re.search(r"[会将]", clause):
+        return "hedged"
+    if _PAST.search(clause) and not _FAST.search(clause):
+        return None
+    if (
+        _future(clause)
+        or _FAST.search(clause)
+        or _CONTACTS.search(clause)
+        or _FOR_YOU.search(clause)
+        or _timed(clause)
+    ):
+        return "hedged" if _SOFT.search(clause) else "firm"
+    if (
+        _UNCERTAIN.search(clause)
+        and _OUTLOOK.search(clause)
+        and not re.search("导致|造成|需您", clause)
+    ):
+        return "hedged"
+    return "hedged" if _TRY.search(clause) else None
+
+
+def _future(clause: str) -> bool:
+    if _FUTURE.search(clause) is None:
+        return False
+    return _OURS.search(clause) is not None or re.search(_THING, clause) is not None
+
+
+def _timed(clause: str) -> bool:
+    # An outcome with a time, said flatly: "退款三天内到账".
+    if _ALLOWS.search(clause):
+        return False
+    for quantity in quantities(clause):
+        if quantity.unit in ("money", "percent"):
+            continue
+        rest = clause[quantity.end :]
+        if _TIMED.match(rest) and (
+            re.match(r"内|之内|以内|后|即可|就|左右|到|可|完|发|送|[ ]", rest)
+            or re.search(_THING, clause)
+        ):
+            return True
+        if _TAKES.search(clause[: quantity.start]):
+            return True
+    return False

@@ -1,0 +1,168 @@
+"""The answer of a run in words: how far, for whom, and why not further.
+
+The gates decided; this only reads the tables ``recommendation`` and ``gates`` aloud.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from simulator.reports import wording
+from simulator.reports.run import Run
+
+
+@dataclass(frozen=True)
+class Advice:
+    """How far one candidate may go in one segment, and what stands before the next stage.
+
+    ``reason`` is the sentence of the gate that binds at ``next_stage``; both are None at the top
+    of the ladder.
+    """
+
+    candidate: str
+    segment: str
+    stage: str
+    next_stage: str | None
+    binding_gate: str | None
+    status: str | None
+    reason: str | None
+    next_step: str
+
+
+def advice(run: Run, candidate: str | None = None, segment: str | None = None) -> list[Advice]:
+    """All advice, or that of one candidate or segment, in the run's order of candidates."""
+    rows = run.table("recommendation")
+    if candidate is not None:
+        rows = rows.filter(pl.col("candidate") == candidate)
+    if segment is not None:
+        rows = rows.filter(pl.col("segment") == segment)
+    found = [_advice(run, row) for row in rows.iter_rows(named=True)]
+    place = {name: i for i, name in enumerate(run.candidates)}
+    return sorted(found, key=lambda a: (place.get(a.candidate, 99), a.segment != "all", a.segment))
+
+
+def _advice(run: Run, row: dict[str, Any]) -> Advice:
+    stages = run.stages
+    after = stages.index(row["stage"]) + 1 if row["stage"] in stages else len(stages)
+    next_stage = stages[after] if after < len(stages) else None
+    gate = next(
+        (
+            gate
+            for gate in run.gates(next_stage or "", row["candidate"], row["segment"])
+            if gate["metric"] == row["binding_gate"]
+        ),
+        None,
+    )
+    return Advice(
+        row["candidate"],
+        row["segment"],
+        row["stage"],
+        next_stage,
+        row["binding_gate"],
+        gate["status"] if gate else None,
+        gate["reason"] if gate else None,
+        row["next_step"],
+    )
+
+
+def leader(run: Run) -> Advice | None:
+    """The candidate that is worth most where it may go: whom the headline names.
+
+    One that saves something in the central case goes before one that does not, then the further
+    stage, then the larger saving: a candidate that hands everything to people passes every gate,
+    and is no answer.
+    """
+
+    def worth(one: Advice) -> tuple[bool, int, float]:
+        saving = run.bounds("costs", one.stage, one.candidate, "saving_money").central or 0.0
+        place = run.stages.index(one.stage) if one.stage in run.stages else 0
+        return (saving > 0 and place > 0, place, saving)
+
+    overall = advice(run, segment="all")
+    return max(overall, key=worth, default=None)
+
+
+def headline(run: Run) -> str:
+    """One sentence: how far the rollout may go, and with whom."""
+    best = leader(run)
+    if best is None:
+        return "No recommendation: this run has no candidate that was put to the gates."
+    if best.stage == run.baseline:
+        return "No candidate may answer customers yet: stay with people alone."
+    return (
+        f"The rollout may go as far as {wording.stage_label(best.stage)}, "
+        f"with {wording.visible(best.candidate)}."
+    )
+
+
+def segments_apart(run: Run, candidate: str) -> list[tuple[str, list[str]]]:
+    """Stages that some segments may reach other than the candidate's overall one.
+
+    Returns (stage, segments) pairs, the furthest stage first.
+    """
+    overall = advice(run, candidate, "all")
+    stage = overall[0].stage if overall else None
+    apart: dict[str, list[str]] = {}
+    for one in advice(run, candidate):
+        if one.segment != "all" and one.stage != stage:
+            apart.setdefault(one.stage, []).append(one.segment)
+    order = {name: i for i, name in enumerate(run.stages)}
+    return sorted(apart.items(), key=lambda pair: -order.get(pair[0], -1))
+
+
+def why_not_further(run: Run, one: Advice) -> str:
+    """Why ``one`` stops where it does, as the gate itself put it."""
+    if one.next_stage is None:
+        return "It is at the top of the ladder."
+    where = wording.stage_label(one.next_stage)
+    if one.binding_gate is None:
+        return f"Nothing is on record against {where}."
+    gate = wording.metric_label(one.binding_gate)
+    said = {"fail": "fails", "insufficient": "lacks evidence"}.get(
+        one.status or "", "holds it back"
+    )
+    reason = f": {sentence(one.reason)}" if one.reason else "."
+    return f"{where} is held back: the gate “{gate}” {said}{reason}"
+
+
+def sentence(text: str) -> str:
+    """``text`` with its control characters visible, closed by a full stop."""
+    text = wording.visible(text).strip()
+    return text if text.endswith((".", "!", "?", "。")) else f"{text}."
+
+
+def cell_gate(run: Run, stage: str, candidate: str) -> tuple[str | None, list[str]]:
+    """The gates' verdict on a cell over all conversations, and the metrics that made it so.
+
+    Fail goes before insufficient, insufficient before pass. None where no gate was put (the
+    baseline).
+    """
+    gates = run.gates(stage, candidate)
+    if not gates:
+        return None, []
+    status = str(gates[0]["status"])
+    if status == "pass":
+        return status, []
+    return status, [str(gate["metric"]) for gate in gates if gate["status"] == status]
+
+
+def proposal(run: Run) -> str | None:
+    """What the gates say to the scenario's own proposal; None where it makes none."""
+    asked = run.scenario.proposal
+    if asked is None:
+        return None
+    what = f"The scenario proposes {asked.candidate} at {wording.stage_label(asked.stage)} for " + (
+        "all conversations" if asked.segment == "all" else asked.segment
+    )
+    gates = run.gates(asked.stage, asked.candidate, asked.segment)
+    if not gates:
+        return f"{what}: no gate was put to it."
+    status = gates[0]["status"]
+    if status == "pass":
+        return f"{what}: every gate passes."
+    said = "fail" if status == "fail" else "insufficient evidence"
+    binding = [wording.metric_label(g["metric"]) for g in gates if g["status"] == status]
+    return f"{what}: {said} ({wording.listed(binding)})."

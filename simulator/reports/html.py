@@ -1,0 +1,187 @@
+"""``report.html``: one page without a script, a font or a request, to decide from and to print."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+import jinja2
+from markupsafe import Markup, escape
+
+from simulator.reports import answer, examples, readings, spreadsheets, wording
+from simulator.reports.drawing import Chart
+from simulator.reports.run import Figure, Run, figure
+
+WAITS = ("offered_per_day", "escalated_per_day", "asa_s", "wait_p90_s", "service_level",
+         "abandonment_rate", "occupancy", "unserved_per_day")  # fmt: skip
+OUTCOMES = ("auto_share", "settled_share", "handoff_share", "diverged_share", "contained_rate",
+            "quit_rate", "complaint_rate")  # fmt: skip
+MONEY = ("total_money", "saving_money", "saving_hours", "break_even_risky_promise_rate")
+PARTS = ("labour_money", "bot_money", "promise_money", "complaint_money", "abandonment_money")
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("simulator.reports"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        visible=visible_markup,
+        plain=wording.visible,
+        stage=wording.stage_label,
+        metric=wording.metric_label,
+        percent=wording.percent,
+        listed=wording.listed,
+        sentence=answer.sentence,
+    )
+    return environment
+
+
+def visible_markup(text: str) -> Markup:
+    """``text`` escaped, its control and direction-changing characters shown as small tags."""
+    parts = wording.UNSEEN.split(text.replace("\r\n", "\n"))
+    found = wording.UNSEEN.findall(text.replace("\r\n", "\n"))
+    shown = Markup("")
+    for part, character in zip(parts, [*found, ""], strict=True):
+        shown += escape(part)
+        if character:
+            shown += Markup('<span class="unseen">U+{}</span>').format(f"{ord(character):04X}")
+    return shown
+
+
+def page(run: Run, charts: Sequence[Chart]) -> str:
+    """The report as one HTML document. Every number in it carries its place in the tables.
+
+    Numbers stand in ``<data value="..." data-from="table/stage/candidate/segment/bound/metric/
+    column">``, so that a reader, a script or a test can go back to the source. Text that came
+    from a log is escaped, and no template is built from data.
+    """
+    template = _environment().get_template("report.html")
+    best = answer.leader(run)
+    return template.render(
+        run=run,
+        scenario=run.scenario,
+        manifest=run.manifest,
+        currency=run.scenario.money.currency,
+        headline=answer.headline(run),
+        saving_sentence=readings.money_spread(run, best),
+        proposal=answer.proposal(run),
+        best=best,
+        # The one that the headline names comes first.
+        ladders=[
+            _ladder(run, one)
+            for one in sorted(answer.advice(run, segment="all"), key=lambda one: one != best)
+        ],
+        cells=[_cell(run, *cell) for cell in run.cells],
+        heads={"waits": WAITS, "outcomes": OUTCOMES, "money": MONEY, "parts": PARTS},
+        metrics=wording.METRICS,
+        gates=_gates(run),
+        risks=_risks(run),
+        segments=_segments(run),
+        examples=examples.examples(run),
+        charts=[(chart, Markup(chart.svg), _link(chart)) for chart in charts],
+        assumed=run.table("assumed").sort("name").to_dicts(),
+        methods=_methods(run, best),
+        unknown=wording.UNKNOWN,
+    )
+
+
+def _link(chart: Chart) -> str:
+    data = base64.b64encode(spreadsheets.csv(chart.data).encode()).decode()
+    return f"data:text/csv;charset=utf-8;base64,{data}"
+
+
+def _cell(run: Run, stage: str, candidate: str) -> dict[str, Any]:
+    gate, binding = answer.cell_gate(run, stage, candidate)
+    return {
+        "stage": stage,
+        "candidate": candidate,
+        "gate": gate,
+        "binding": binding,
+        "risk": next(
+            (
+                (figure("gates", row, "estimate"), figure("gates", row, "high"))
+                for row in run.gates(stage, candidate)
+                if row["metric"] == "risky_promise_rate"
+            ),
+            None,
+        ),
+        **{metric: run.bounds("kpis", stage, candidate, metric) for metric in (*WAITS, *OUTCOMES)},
+        **{metric: run.bounds("costs", stage, candidate, metric) for metric in (*MONEY, *PARTS)},
+        "flagged": run.bounds("kpis", stage, candidate, "risky_promise_rate_judged"),
+    }
+
+
+def _ladder(run: Run, one: answer.Advice) -> dict[str, Any]:
+    """The stages of one candidate: reached or not, and the gate where it stops."""
+    reached = run.stages.index(one.stage) if one.stage in run.stages else 0
+    return {
+        "advice": one,
+        "why": answer.why_not_further(run, one),
+        "apart": answer.segments_apart(run, one.candidate),
+        "rungs": [
+            {
+                "stage": stage,
+                "state": "start" if place == 0 else "cleared" if place <= reached else "held",
+                "gate": answer.cell_gate(run, stage, one.candidate)[0],
+                "here": place == reached,
+            }
+            for place, stage in enumerate(run.stages)
+        ],
+    }
+
+
+def _gates(run: Run) -> list[dict[str, Any]]:
+    """Every gate over all conversations, with its figures."""
+    return [
+        {
+            **row,
+            "figures": {
+                column: figure("gates", row, column)
+                for column in ("estimate", "low", "high", "limit")
+            },
+            "needed": _count(row, "labels_needed"),
+        }
+        for stage, candidate in run.cells
+        for row in run.gates(stage, candidate)
+    ]
+
+
+def _risks(run: Run) -> list[dict[str, Any]]:
+    return [row for row in _gates(run) if row["metric"] == "risky_promise_rate"]
+
+
+def _count(row: dict[str, Any], column: str) -> Figure | None:
+    if row[column] is None:
+        return None
+    found = figure("gates", row, column)
+    return Figure(found.value, f"{row[column]:,}", found.source)
+
+
+def _segments(run: Run) -> list[dict[str, Any]]:
+    """Per segment, the advice for each candidate; segments in alphabetical order."""
+    everything = [one for one in answer.advice(run) if one.segment != "all"]
+    return [
+        {"segment": segment, "advice": [one for one in everything if one.segment == segment]}
+        for segment in sorted({one.segment for one in everything})
+    ]
+
+
+def _methods(run: Run, best: answer.Advice | None) -> list[tuple[str, str, str]]:
+    """How the numbers were come by: (what, where, method), for the baseline and the leader."""
+    cells = [cell for cell in run.cells if cell[0] == run.baseline][:1]
+    if best is not None and (best.stage, best.candidate) in run.cells:
+        cells += [cell for cell in [(best.stage, best.candidate)] if cell not in cells]
+    return [
+        (wording.metric_label(metric), f"{wording.stage_label(stage)}, {candidate}", method)
+        for stage, candidate in cells
+        for table, metrics in (("kpis", (*WAITS, *OUTCOMES)), ("costs", ("saving_money",)))
+        for metric in metrics
+        if (method := run.method(table, stage, candidate, metric))
+    ]

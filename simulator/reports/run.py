@@ -1,0 +1,173 @@
+"""What a report is made from, and how it looks a number up.
+
+Each number that a report shows is a :class:`Figure`: the value, its text, and where it stands in
+which table, so that a reader (or a test) can go back to the source.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+from urllib.parse import quote
+
+import polars as pl
+
+from simulator import tables
+from simulator.reports import wording
+from simulator.scenario import Scenario
+
+STATUS_ORDER = {"fail": 0, "insufficient": 1, "pass": 2}
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A number as shown. ``source``: table / stage / candidate / segment / bound / metric / column.
+
+    ``value`` is None where it is unknown; ``text`` then says so. Parts of ``source`` are
+    percent-encoded.
+    """
+
+    value: float | None
+    text: str
+    source: str
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """One metric of a cell in its bounds. ``single``: it does not differ by bound."""
+
+    metric: str
+    best: float | None = None
+    central: float | None = None
+    worst: float | None = None
+    single: bool = False
+    figures: Mapping[str, Figure] | None = None
+    sampling: tuple[Figure, Figure] | None = None
+
+    @property
+    def known(self) -> list[float]:
+        """The values that are known, in the order best, central, worst."""
+        return [v for v in (self.best, self.central, self.worst) if v is not None]
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run: its scenario, its manifest, its tables.
+
+    ``manifest`` may hold ``created_at`` (text), ``command``, ``seed``, ``versions`` and
+    ``timings_s`` (mappings), ``synthetic`` (bool), ``account`` (lines: what was read, what was
+    put aside). ``tables`` may lack a table: the part of the report that needs it says so.
+    """
+
+    scenario: Scenario
+    manifest: Mapping[str, Any]
+    tables: Mapping[str, pl.DataFrame]
+
+    def table(self, name: str) -> pl.DataFrame:
+        """Table ``name``, or an empty one with its columns."""
+        return self.tables[name] if name in self.tables else tables.empty(name)
+
+    @property
+    def synthetic(self) -> bool:
+        """Whether the history was generated rather than logged."""
+        return bool(self.manifest.get("synthetic", self.scenario.history.format == "sample"))
+
+    @cached_property
+    def stages(self) -> list[str]:
+        """Stages in the order of the ladder; those that only tables know come last."""
+        return self._ordered("stage", [stage.name for stage in self.scenario.rollout.stages])
+
+    @cached_property
+    def candidates(self) -> list[str]:
+        """Candidates in the scenario's order; those that only tables know come last."""
+        return self._ordered("candidate", list(self.scenario.candidates))
+
+    def _ordered(self, column: str, names: list[str]) -> list[str]:
+        seen = {
+            value for table in ("kpis", "costs", "gates") for value in self.table(table)[column]
+        }
+        return [*names, *sorted(seen - set(names))]
+
+    @cached_property
+    def cells(self) -> list[tuple[str, str]]:
+        """(stage, candidate) pairs that have a number, up the ladder."""
+        seen = {
+            pair
+            for table in ("kpis", "costs", "gates")
+            for pair in self.table(table).select("stage", "candidate").iter_rows()
+        }
+        return [(s, c) for s in self.stages for c in self.candidates if (s, c) in seen]
+
+    @property
+    def baseline(self) -> str:
+        """The first stage: people alone."""
+        return self.scenario.rollout.stages[0].name
+
+    @cached_property
+    def _index(self) -> dict[tuple[str, ...], dict[str, Any]]:
+        return {
+            (
+                name,
+                *(str(row[c]) for c in ("stage", "candidate", "segment", "bound", "metric")),
+            ): row
+            for name in ("kpis", "costs")
+            for row in self.table(name).iter_rows(named=True)
+        }
+
+    @cached_property
+    def _gates(self) -> dict[tuple[str, str, str], list[dict[str, Any]]]:
+        found: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
+        for row in self.table("gates").iter_rows(named=True):
+            found.setdefault((row["stage"], row["candidate"], row["segment"]), []).append(row)
+        return found
+
+    def bounds(
+        self, table: str, stage: str, candidate: str, metric: str, segment: str = "all"
+    ) -> Bounds:
+        """``metric`` of ``table`` (``kpis`` or ``costs``) in its three bounds.
+
+        A metric that stands there in one bound only (a baseline; a share that no assumption
+        touches) is single: the same in every bound.
+        """
+        rows = {
+            bound: self._index[key]
+            for bound in tables.BOUNDS
+            if (key := (table, stage, candidate, segment, bound, metric)) in self._index
+        }
+        figures = {bound: figure(table, row, "estimate") for bound, row in rows.items()}
+        middle = rows.get("central") or next(iter(rows.values()), None)
+        sampling = None
+        if middle and middle["low"] is not None and middle["high"] is not None:
+            sampling = (figure(table, middle, "low"), figure(table, middle, "high"))
+        only = next(iter(rows.values()))["estimate"] if len(rows) == 1 else None
+        values = {
+            bound: only if len(rows) == 1 else rows[bound]["estimate"] if bound in rows else None
+            for bound in tables.BOUNDS
+        }
+        return Bounds(metric, **values, single=len(rows) <= 1, figures=figures, sampling=sampling)
+
+    def gates(self, stage: str, candidate: str, segment: str = "all") -> list[dict[str, Any]]:
+        """Gate rows of a cell, the ones that hold it back first."""
+        rows = self._gates.get((stage, candidate, segment), [])
+        return sorted(rows, key=lambda row: STATUS_ORDER[row["status"]])
+
+    def method(self, table: str, stage: str, candidate: str, metric: str) -> str | None:
+        """How the central number of ``metric`` was come by."""
+        for bound in ("central", "best", "worst"):
+            row = self._index.get((table, stage, candidate, "all", bound, metric))
+            if row:
+                return str(row["method"])
+        return None
+
+
+def figure(table: str, row: Mapping[str, Any], column: str, metric: str | None = None) -> Figure:
+    """``column`` of a row of a tidy table, as a figure."""
+    value = row[column]
+    parts = (table, *(str(row[c]) for c in ("stage", "candidate", "segment", "bound", "metric")))
+    return Figure(
+        value,
+        wording.number(metric or row["metric"], value),
+        "/".join(quote(part, safe="") for part in (*parts, column)),
+    )

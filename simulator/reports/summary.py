@@ -1,0 +1,244 @@
+"""``summary.md``: what the terminal prints, in 100 columns, as Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from simulator.reports import answer, wording
+from simulator.reports.run import Bounds, Run
+
+COLUMNS = 100
+# What the names may take of a row, so that the numbers beside them always fit.
+STAGE_COLUMNS, CANDIDATE_COLUMNS, RANGE_COLUMNS, MONEY_COLUMNS, GATE_COLUMNS = 14, 15, 13, 28, 33
+
+
+@dataclass(frozen=True)
+class SummaryRow:
+    """One candidate at one stage, over all conversations.
+
+    ``risky_promise_rate`` and ``risky_promise_bound`` (the upper limit of its interval) come from
+    the gate, that is from labels; both None where there is no gate or no label. ``gate`` is pass,
+    fail, insufficient or None (nothing to test); ``binding`` names the metrics that made it so;
+    ``tested``: a gate on risky promises stands there, whatever it found.
+    """
+
+    stage: str
+    candidate: str
+    escalated_per_day: Bounds
+    asa_s: Bounds
+    service_level: Bounds
+    abandonment_rate: Bounds
+    total_money: Bounds
+    saving_money: Bounds
+    risky_promise_rate: float | None
+    risky_promise_bound: float | None
+    gate: str | None
+    binding: tuple[str, ...]
+    tested: bool
+
+
+def summary_rows(run: Run) -> list[SummaryRow]:
+    """A row for each stage and candidate that has numbers, up the ladder."""
+    rows = []
+    for stage, candidate in run.cells:
+        gate, binding = answer.cell_gate(run, stage, candidate)
+        risk = next(
+            (g for g in run.gates(stage, candidate) if g["metric"] == "risky_promise_rate"), None
+        )
+        rows.append(
+            SummaryRow(
+                stage,
+                candidate,
+                run.bounds("kpis", stage, candidate, "escalated_per_day"),
+                run.bounds("kpis", stage, candidate, "asa_s"),
+                run.bounds("kpis", stage, candidate, "service_level"),
+                run.bounds("kpis", stage, candidate, "abandonment_rate"),
+                run.bounds("costs", stage, candidate, "total_money"),
+                run.bounds("costs", stage, candidate, "saving_money"),
+                risk["estimate"] if risk else None,
+                risk["high"] if risk else None,
+                gate,
+                tuple(binding),
+                risk is not None,
+            )
+        )
+    return rows
+
+
+def summary_text(run: Run) -> str:
+    """The summary: the answer first, then load and waits, promises and gates, money."""
+    currency = run.scenario.money.currency
+    rows = summary_rows(run)
+    lines = [f"# {wording.clip(wording.markdown(run.scenario.name), COLUMNS - 2)}", ""]
+    if run.synthetic:
+        lines += [
+            *wording.wrap(
+                "**Synthetic sample.** These conversations were generated. The numbers show what "
+                "the tool does; they say nothing about your operation.",
+                COLUMNS,
+            ),
+            "",
+        ]
+    lines += _recommendation(run)
+    lines += ["## Load and waits", ""]
+    lines += wording.wrap(
+        "A day at the human desk: central case, with the worst case in brackets where replay "
+        "cannot know how a conversation would have ended. Service level: answered within "
+        f"{run.scenario.contact_center.target_wait_s:g} s.",
+        COLUMNS,
+    )
+    lines += [
+        "",
+        *_table(
+            ["Stage", "Candidate", "Escalated/day", "Mean wait, s", "Service level", "Abandoned"],
+            [
+                [
+                    *_names(row),
+                    _range(row.escalated_per_day),
+                    _range(row.asa_s),
+                    _range(row.service_level, " %"),
+                    _range(row.abandonment_rate, " %"),
+                ]
+                for row in rows
+            ],
+        ),
+        "",
+        "## Promises and gates",
+        "",
+    ]
+    lines += wording.wrap(
+        "Conversations with a risky promise, as estimated from labels, and the upper bound that "
+        "the gate tests. Without labels there is no bound, and no evidence.",
+        COLUMNS,
+    )
+    lines += [
+        "",
+        *_table(
+            ["Stage", "Candidate", "Risky promises", "At most", "Gate"],
+            [[*_names(row), *_promises(row)] for row in rows],
+            words_last=True,
+        ),
+        "",
+        f"## Money, {currency} a day",
+        "",
+    ]
+    lines += wording.wrap("Best / central / worst; the saving is against people alone.", COLUMNS)
+    lines += [
+        "",
+        *_table(
+            ["Stage", "Candidate", "Cost", "Saving"],
+            [[*_names(row), _three(row.total_money), _three(row.saving_money)] for row in rows],
+        ),
+        "",
+    ]
+    lines += wording.wrap(
+        f"“{wording.UNKNOWN}”: the run could not know; it is never zero. “–”: does not apply here. "
+        f"Times are {run.scenario.history.timezone} time. What was assumed, with sources, the "
+        "charts and the worst replies: `report.html`.",
+        COLUMNS,
+    )
+    return "\n".join(lines) + "\n"
+
+
+def _recommendation(run: Run) -> list[str]:
+    lines = ["## How far may the rollout go?", ""]
+    lines += wording.wrap(f"**{wording.markdown(answer.headline(run))}**", COLUMNS)
+    proposed = answer.proposal(run)
+    if proposed:
+        lines += ["", *wording.wrap(wording.markdown(proposed), COLUMNS)]
+    bullets: list[str] = []
+    for one in answer.advice(run, segment="all"):
+        text = (
+            f"**{wording.markdown(one.candidate)}**: {wording.stage_label(one.stage)}. "
+            + wording.markdown(answer.why_not_further(run, one))
+            + f" Next step: {wording.markdown(answer.sentence(one.next_step))}"
+        )
+        apart = answer.segments_apart(run, one.candidate)
+        if apart:
+            places = [
+                f"{wording.stage_label(stage)} for {wording.markdown(wording.listed(names))}"
+                for stage, names in apart
+            ]
+            text += f" By segment: {'; '.join(places)}."
+        bullets += wording.wrap(f"- {text}", COLUMNS, indent="  ")
+    return [*lines, *([""] if bullets else []), *bullets, ""]
+
+
+def _names(row: SummaryRow) -> list[str]:
+    return [_name(row.stage, STAGE_COLUMNS), _name(row.candidate, CANDIDATE_COLUMNS)]
+
+
+def _name(name: str, columns: int) -> str:
+    return wording.clip(wording.markdown(name), columns).rstrip("\\")
+
+
+def _range(bounds: Bounds, unit: str = "") -> str:
+    """Central, and worst in brackets where it differs; shortened where it would not fit."""
+
+    def written(write: Callable[[str, float | None], str]) -> str:
+        middle, worst = (
+            _bare(write(bounds.metric, value)) for value in (bounds.central, bounds.worst)
+        )
+        return (middle if bounds.single or middle == worst else f"{middle} ({worst})") + unit
+
+    if not bounds.known:
+        return wording.UNKNOWN if bounds.figures else "–"
+    full = written(wording.number)
+    return full if wording.width(full) <= RANGE_COLUMNS else written(wording.short)
+
+
+def _bare(text: str) -> str:
+    return "–" if text == wording.UNKNOWN else text.removesuffix(" %").removesuffix(" s")
+
+
+def _three(bounds: Bounds) -> str:
+    if not bounds.known:
+        return wording.UNKNOWN if bounds.figures else "–"
+    if bounds.single:
+        return _bare(wording.number(bounds.metric, bounds.central))
+    values = (bounds.best, bounds.central, bounds.worst)
+    full = " / ".join(_bare(wording.number(bounds.metric, value)) for value in values)
+    if wording.width(full) <= MONEY_COLUMNS:
+        return full
+    return " / ".join(wording.short(bounds.metric, value) for value in values)
+
+
+def _promises(row: SummaryRow) -> list[str]:
+    gate = row.gate or "–"
+    if row.binding:
+        gate += f": {row.binding[0]}"
+    others = f" +{len(row.binding) - 1}"
+    if len(row.binding) > 1 and len(gate + others) <= GATE_COLUMNS:
+        gate += others
+    metric, bound = "risky_promise_rate", row.risky_promise_bound
+    return [
+        wording.number(metric, row.risky_promise_rate) if row.tested else "–",
+        "–" if bound is None else wording.number(metric, bound),
+        gate,
+    ]
+
+
+def _table(
+    heads: Sequence[str], rows: Sequence[Sequence[str]], words_last: bool = False
+) -> list[str]:
+    """A Markdown table whose columns line up as plain text: names left, numbers right."""
+    sizes = [
+        max(3, *(wording.width(cells[i]) for cells in [heads, *rows])) for i in range(len(heads))
+    ]
+    on_left = [i < 2 or (words_last and i == len(heads) - 1) for i in range(len(heads))]
+
+    def line(cells: Sequence[str]) -> str:
+        padded = [
+            cell + " " * (size - wording.width(cell))
+            if to_left
+            else " " * (size - wording.width(cell)) + cell
+            for cell, size, to_left in zip(cells, sizes, on_left, strict=True)
+        ]
+        return f"| {' | '.join(padded)} |"
+
+    rule = [
+        "-" * size if to_left else "-" * (size - 1) + ":"
+        for size, to_left in zip(sizes, on_left, strict=True)
+    ]
+    return [line(heads), line(rule), *map(line, rows)]

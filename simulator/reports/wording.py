@@ -1,0 +1,213 @@
+"""How numbers and names are written: units, unknowns, and text that came from a log.
+
+Why a module of its own: the terminal, the page and the charts must say the same number in the
+same way, or readers compare digits instead of candidates.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+UNKNOWN = "– unknown"
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A metric as a reader meets it: its name, how it is written, what it means."""
+
+    label: str
+    kind: str
+    meaning: str
+
+
+METRICS: dict[str, Metric] = {
+    "offered_per_day": Metric(
+        "Offered to the desk", "count", "visits to the human desk a day, repeat visits included"
+    ),
+    "escalated_per_day": Metric(
+        "Escalation load",
+        "count",
+        "visits a day that a bot sent to people: handed off, handed back, or stranded by an outage",
+    ),
+    "asa_s": Metric("Mean wait", "seconds", "mean wait of answered contacts (ASA)"),
+    "wait_p90_s": Metric("Wait, 90th percentile", "seconds", "nine in ten answered wait no longer"),
+    "service_level": Metric(
+        "Service level", "rate", "answered in time / (answered + abandoned later than that)"
+    ),
+    "abandonment_rate": Metric("Abandonment", "rate", "abandoned / offered"),
+    "occupancy": Metric("Occupancy", "rate", "busy agent time / logged-in agent time"),
+    "human_hours_per_day": Metric("Human work", "hours", "hours of handle time a day"),
+    "unserved_per_day": Metric(
+        "Unserved", "count", "still waiting when the last agent left, a day"
+    ),
+    "auto_share": Metric("Automated", "rate", "conversations that the bot begins / all"),
+    "settled_share": Metric("Settled", "rate", "(agreed + handed off) / automated"),
+    "handoff_share": Metric("Handed off", "rate", "handed to a person before any divergence"),
+    "diverged_share": Metric("Diverged", "rate", "outcome unknown to replay"),
+    "contained_rate": Metric(
+        "Containment", "rate", "automated with no handoff, no quit and no recontact / automated"
+    ),
+    "escalation_rate": Metric("Escalation rate", "rate", "the bot decides to escalate"),
+    "quit_rate": Metric("Quit the bot", "rate", "customers who leave before a bot reply"),
+    "complaint_rate": Metric("Complaints", "rate", "conversations that end in a complaint"),
+    "risky_promise_rate": Metric(
+        "Risky promises", "rate", "conversations with a firm promise that policy does not authorise"
+    ),
+    "risky_promise_rate_judged": Metric(
+        "Flagged by the judge", "rate", "raw rate of the automatic judge; descriptive, no evidence"
+    ),
+    "interception_rate": Metric(
+        "High-risk interception", "rate", "high-risk conversations that no bot answered"
+    ),
+    "labour_money": Metric("Labour", "money", "agents' paid time"),
+    "bot_money": Metric("Bot", "money", "hosting and tokens"),
+    "promise_money": Metric("Risky promises", "money", "expected cost of unauthorised promises"),
+    "complaint_money": Metric("Complaints", "money", "handling and goodwill"),
+    "abandonment_money": Metric("Abandonment", "money", "lost goodwill"),
+    "total_money": Metric("Cost", "money", "all of it, a day"),
+    "saving_money": Metric("Saving", "money", "against human-only, a day"),
+    "saving_hours": Metric("Hours freed", "hours", "human work against human-only, a day"),
+    "break_even_risky_promise_rate": Metric(
+        "Break-even", "rate", "risky-promise rate at which the saving is gone"
+    ),
+}
+
+STAGES = {
+    "human_only": "Human only",
+    "assist": "Assist",
+    "low_risk_auto": "Low-risk auto",
+    "wider_auto": "Wider auto",
+}
+
+
+def stage_label(name: str) -> str:
+    """A stage as a reader meets it: ``low_risk_auto`` is *Low-risk auto*."""
+    return STAGES.get(name) or visible(name).replace("_", " ")
+
+
+def metric_label(name: str) -> str:
+    """The metric's name, or the name of the column in words where it is not a known one."""
+    return METRICS[name].label if name in METRICS else visible(name).replace("_", " ")
+
+
+def number(metric: str, value: float | None) -> str:
+    """``value`` of ``metric`` as text, with its unit; unknown is an en dash and says so.
+
+    Money carries no currency sign here (a run has one currency, named in the heading).
+    """
+    if value is None:
+        return UNKNOWN
+    kind = METRICS[metric].kind if metric in METRICS else "plain"
+    if kind == "rate":
+        return percent(value)
+    if kind == "seconds":
+        return f"{_grouped(value, 1 if abs(value) < 10 else 0)} s"
+    if kind == "hours":
+        return f"{_grouped(value, 1 if abs(value) < 100 else 0)} h"
+    if kind in ("count", "money"):
+        return _grouped(value, 1 if abs(value) < 10 and value != round(value) else 0)
+    return f"{value:g}".replace("-", "−")
+
+
+def percent(share: float) -> str:
+    """A share as a percentage: two decimals below 10 %, one above, never a false zero."""
+    value = round(share * 100, 9)
+    if 0 < value < 0.005:
+        return "< 0.01 %"
+    if 99.95 <= value < 100:
+        return "> 99.9 %"
+    decimals = 0 if value == round(value) else 2 if abs(value) < 9.995 else 1
+    return f"{value:,.{decimals}f} %".replace("-", "−")
+
+
+def short(metric: str, value: float | None) -> str:
+    """As :func:`number`, for a narrow column: no unit, large numbers in k and M."""
+    if value is None:
+        return "–"
+    if METRICS[metric].kind == "rate":
+        return percent(value).removesuffix(" %")
+    for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if abs(value) >= 99.95 * size:
+            return f"{value / size:,.0f}{letter}".replace("-", "−")
+    return number(metric, value).split(" ")[0]
+
+
+def _grouped(value: float, decimals: int) -> str:
+    # Half away from zero would need Decimal; what matters is that -0 does not show.
+    rounded = round(value, decimals)
+    return f"{rounded if rounded else 0:,.{decimals}f}".replace("-", "−")
+
+
+def clock(seconds: int) -> str:
+    """Seconds after local midnight as ``HH:MM``; past midnight the hours run on (``24:30``)."""
+    return f"{seconds // 3600:02d}:{seconds % 3600 // 60:02d}"
+
+
+# Characters that change how their neighbours are shown, or show as nothing at all.
+UNSEEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\ufff9-\ufffb]"
+)
+
+
+def visible(text: str) -> str:
+    """``text`` with control and direction-changing characters written out as ``[U+202E]``."""
+    text = text.replace("\r\n", "\n")
+    return UNSEEN.sub(lambda found: f"[U+{ord(found.group()):04X}]", text)
+
+
+def width(text: str) -> int:
+    """Columns that ``text`` takes in a terminal: wide East Asian characters take two."""
+    return sum(
+        0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1
+        for c in text
+    )
+
+
+def clip(text: str, columns: int) -> str:
+    """``text`` in at most ``columns`` terminal columns, with an ellipsis where it was cut."""
+    if width(text) <= columns:
+        return text
+    while text and width(text) > columns - 1:
+        text = text[:-1]
+    return text + "…"
+
+
+def wrap(text: str, columns: int, indent: str = "") -> list[str]:
+    """``text`` in lines of at most ``columns``; ``indent`` stands before all but the first."""
+    lines: list[str] = []
+    line, empty = "", True
+    # A word wider than a line (an address, a Chinese sentence) is broken where the line is full.
+    for word in (w for w in re.split(r"[ \n\t]+", text) if w):
+        joined = line + word if empty else f"{line} {word}"
+        if width(joined) <= columns:
+            line, empty = joined, False
+            continue
+        if not empty:
+            lines.append(line)
+            line = indent
+        for character in word:
+            if width(line + character) > columns:
+                lines.append(line)
+                line = indent
+            line += character
+        empty = False
+    return lines if empty else [*lines, line]
+
+
+def markdown(text: str) -> str:
+    """Text from data as one line of Markdown that means nothing but itself."""
+    return re.sub(r"([\\`*<>\[\]|~#])", r"\\\1", re.sub(r"\s+", " ", visible(text)).strip())
+
+
+def listed(names: Sequence[str]) -> str:
+    """``a, b and c``."""
+    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
+
+
+def is_number(value: object) -> bool:
+    """Whether a cell holds a finite number."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

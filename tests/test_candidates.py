@@ -1,0 +1,269 @@
+"""Candidates: none sees the future, and each does what its name says."""
+
+from datetime import UTC, datetime, timedelta
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from simulator.candidates import Materials, Point, Said, context_hash, make
+from simulator.judging.contexts import judge_contexts
+from simulator.replay.decision_points import decision_points
+from simulator.replay.runner import replay
+from simulator.scenario import Candidate
+from simulator.tables import build
+
+DAY = datetime(2026, 3, 4, 10, tzinfo=UTC)
+KNOWLEDGE = build(
+    "knowledge",
+    [
+        {
+            "article_id": "refund",
+            "title": "When refunds arrive",
+            "text": "Your refund will arrive within 3 working days.",
+            "intent": "refund_timing",
+            "language": "en",
+        },
+        {
+            "article_id": "delivery",
+            "title": "Delivery times",
+            "text": "Parcels usually arrive in 2 to 4 days.",
+            "intent": "delivery",
+            "language": "en",
+        },
+        {
+            "article_id": "退款",
+            "title": "退款多久到帳",
+            "text": "退款會在三個工作天內到帳。",
+            "intent": "refund_timing",
+            "language": "zh-Hant",
+        },
+        {
+            "article_id": "new",
+            "title": "When refunds arrive",
+            "text": "From tomorrow on refunds arrive the same day.",
+            "intent": "refund_timing",
+            "language": "en",
+            "valid_from": DAY + timedelta(days=1),
+        },
+    ],
+)
+POLICY = build(
+    "commitments_policy",
+    [
+        {
+            "rule_id": "r1",
+            "kind": "refund",
+            "intent": "refund_timing",
+            "language": "en",
+            "allowed": "conditional",
+            "mandated_wording": "How long a refund takes depends on your bank.",
+            "speaker": "auto",
+        },
+        {
+            "rule_id": "later",
+            "kind": "refund",
+            "intent": "refund_timing",
+            "language": "en",
+            "allowed": "never",
+            "mandated_wording": "Ask again tomorrow.",
+            "speaker": "auto",
+            "valid_from": DAY + timedelta(days=1),
+        },
+    ],
+)
+MATERIALS = Materials(KNOWLEDGE, POLICY)
+BOTS = {
+    "always_escalate": Candidate(kind="always_escalate"),
+    "faq_rag": Candidate(kind="faq_rag"),
+    "guarded": Candidate(kind="guarded"),
+}
+CALM = {
+    "question_kind": "knowledge",
+    "risk": "low",
+    "risk_kinds": [],
+    "needs_human": False,
+    "info_sufficient": True,
+    "missing_info": [],
+    "emotion": "calm",
+}
+
+
+def point(text, context=None, language="en", at=DAY, before=()):
+    said = (*before, Said("customer", text))
+    return Point("c", len(said) - 1, said, "chat", language, at, context)
+
+
+def reply(kind, *args, **keywords):
+    return make(BOTS[kind], MATERIALS)([point(*args, **keywords)])[0]
+
+
+class Nowhere:
+    """Keeps no parts: everything is asked anew."""
+
+    def get(self, key):
+        return None
+
+    def put(self, key, frame):
+        pass
+
+
+def replayed(turns, kind, part):
+    conversations = build(
+        "conversations",
+        [
+            {"conversation_id": c, "channel": "chat", "language": "en", "started_at": DAY}
+            for c in turns["conversation_id"].unique().sort()
+        ],
+    )
+    points = decision_points(turns, conversations)
+    contexts = judge_contexts(points, turns, conversations)
+    bot = BOTS[kind]
+    shadow = replay(kind, bot, MATERIALS, points, turns, conversations, contexts, Nowhere(), part)
+    columns = ("conversation_id", "turn", "action", "score", "reply", "article_ids", "key")
+    return {row[:2]: row[2:] for row in shadow.select(columns).rows()}
+
+
+TEXTS = st.sampled_from(
+    [
+        "When does my refund arrive?",
+        "I will sue you",
+        "where is my parcel",
+        "Visa",
+        "my order number is 12345678",
+        "THIS IS A SCANDAL!!!",
+        "退款什麼時候到",
+        "thanks",
+        "let me talk to a human",
+        "Usually it takes a few days.",
+    ]
+)
+DIALOGUES = st.lists(
+    st.tuples(st.sampled_from(["customer", "agent", "tool"]), TEXTS), min_size=1, max_size=8
+)
+
+
+def turns_of(dialogue):
+    return build(
+        "turns",
+        [
+            {"conversation_id": "c", "turn": i, "role": role, "text": text}
+            for i, (role, text) in enumerate(dialogue)
+        ],
+    )
+
+
+@pytest.mark.parametrize("kind", BOTS)
+@settings(max_examples=40, deadline=None)
+@given(past=DIALOGUES, one=DIALOGUES, other=DIALOGUES, part=st.sampled_from([1, 3, 500]))
+def test_property_no_candidate_sees_the_future(kind, past, one, other, part):
+    # The agent speaks first in either future, so that the last run of customer turns stays whole.
+    futures = [[*past, ("agent", "I see."), *future] for future in (one, other)]
+    first, second = (replayed(turns_of(dialogue), kind, part) for dialogue in futures)
+    for place in {place for place in first if place[1] < len(past)}:
+        assert first[place] == second[place]
+
+
+@pytest.mark.parametrize("kind", ["faq_rag", "guarded"])
+def test_knowledge_and_policy_of_tomorrow_are_not_seen(kind):
+    question = "When does my refund arrive?"
+    today, tomorrow = (reply(kind, question, CALM, at=at) for at in (DAY, DAY + timedelta(days=1)))
+    without = Materials(
+        KNOWLEDGE.filter(pl.col("valid_from").is_null()),
+        POLICY.filter(pl.col("valid_from").is_null()),
+    )
+    assert make(BOTS[kind], without)([point(question, CALM)])[0] == today
+    assert tomorrow.reply != today.reply
+
+
+def test_always_escalate_escalates():
+    assert reply("always_escalate", "hello").action == "escalate"
+    assert reply("always_escalate", "你好", language="zh-Hans").reply.startswith("这件事")
+
+
+def test_faq_rag_answers_whatever_the_question():
+    angry = {**CALM, "risk": "high", "needs_human": True, "emotion": "angry"}
+    said = reply("faq_rag", "I will sue you if my refund does not arrive", angry)
+    assert (said.action, said.article_ids) == ("answer", ("refund",))
+    assert said.reply == "Your refund will arrive within 3 working days."
+    assert reply("faq_rag", "我的退款多久到帳？", language="zh-Hant").article_ids == ("退款",)
+
+
+def test_faq_rag_says_that_it_does_not_know_where_nothing_is_found():
+    said = reply("faq_rag", "xyzzy")
+    assert (said.action, said.score) == ("refuse", 0.0)
+
+
+@pytest.mark.parametrize(
+    ("change", "action"),
+    [
+        ({}, "answer"),
+        ({"risk": "high"}, "escalate"),
+        ({"needs_human": True}, "escalate"),
+        ({"emotion": "angry"}, "soothe"),
+        ({"info_sufficient": False, "missing_info": ["order_number"]}, "clarify"),
+    ],
+)
+def test_guarded_decides_before_it_answers(change, action):
+    assert reply("guarded", "When does my refund arrive?", {**CALM, **change}).action == action
+
+
+def test_guarded_says_the_mandated_words_and_the_article_without_a_policy():
+    question = "When does my refund arrive?"
+    assert reply("guarded", question, CALM).reply == "How long a refund takes depends on your bank."
+    blind = make(BOTS["guarded"], Materials(KNOWLEDGE, POLICY.clear()))([point(question, CALM)])[0]
+    assert blind.reply == "Your refund will arrive within 3 working days."
+
+
+def test_guarded_asks_once_and_calms_once():
+    uninformed = {**CALM, "info_sufficient": False, "missing_info": ["order_number"]}
+    first = reply("guarded", "When does my refund arrive?", uninformed)
+    before = (Said("customer", "When does my refund arrive?"), Said("agent", first.reply))
+    assert reply("guarded", "no idea", uninformed, before=before).action == "answer"
+    angry = {**CALM, "emotion": "angry"}
+    soothed = (Said("agent", reply("guarded", "SCANDAL", angry).reply),)
+    assert reply("guarded", "When does my refund arrive?", angry, before=soothed).action == "answer"
+
+
+def test_guarded_without_a_context_hands_over():
+    assert reply("guarded", "When does my refund arrive?").action == "escalate"
+
+
+@pytest.fixture
+def recording(tmp_path):
+    def write(rows, name="replies.csv"):
+        path = tmp_path / name
+        frame = pl.DataFrame(rows)
+        {".csv": frame.write_csv, ".jsonl": frame.write_ndjson, ".parquet": frame.write_parquet}[
+            path.suffix
+        ](path)
+        return make(Candidate(kind="recorded", source=path), MATERIALS)
+
+    return write
+
+
+@pytest.mark.parametrize("name", ["replies.csv", "replies.jsonl", "replies.parquet"])
+def test_recorded_replies_belong_to_exactly_their_turns(recording, name):
+    asked = point("refund?")
+    row = {
+        "conversation_id": "c",
+        "turn": 0,
+        "reply": "Soon.",
+        "context_hash": context_hash(asked.said),
+        "completion_tokens": 2,
+    }
+    answer = recording([row], name)
+    said = answer([asked])[0]
+    assert (said.reply, said.completion_tokens, said.error) == ("Soon.", 2, None)
+    assert answer([point("something else?")])[0].error == "context_mismatch"
+    other = point("refund?")._replace(conversation_id="d")
+    assert answer([other])[0].error == "not_recorded"
+
+
+def test_a_recording_without_a_reply_is_an_error_not_a_reply(recording):
+    asked = point("refund?")
+    row = {"conversation_id": "c", "turn": 0, "reply": None, "context_hash": "x", "action": "fly"}
+    hashed = {**row, "context_hash": context_hash(asked.said)}
+    assert recording([hashed], "r.jsonl")([asked])[0].error == "unknown_action: fly"
+    assert recording([{**hashed, "action": "answer"}], "r.jsonl")([asked])[0].error == "no_reply"

@@ -1,0 +1,428 @@
+"""Exact tests of the reports: every number is one of a table, and nothing in a log is markup."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import io
+import re
+from collections import Counter
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from report_run import HOSTILE, cells, finished
+
+from simulator import tables
+from simulator.errors import RunError
+from simulator.reports import Run, answer, spreadsheets, summary_rows, summary_text, wording, write
+
+
+class Page(HTMLParser):
+    """The text of a page, its ``<data>`` numbers with what they show, its tags and headings."""
+
+    VOID = ("meta", "link", "br", "img", "input", "hr")
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.numbers: list[tuple[str, str, str]] = []
+        self.tags: Counter[str] = Counter()
+        self.ids: list[str] = []
+        self.attributes: list[tuple[str, str, str]] = []
+        self.text = ""
+        self.headings: list[int] = []
+        self.marked: list[str] = []
+        self._open: list[tuple[str, dict[str, str]]] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = {name: value or "" for name, value in attrs}
+        self.tags[tag] += 1
+        self.attributes += [(tag, name, value) for name, value in found.items()]
+        if "id" in found:
+            self.ids.append(found["id"])
+        if re.fullmatch("h[1-6]", tag):
+            self.headings.append(int(tag[1]))
+        if tag not in self.VOID:
+            self._open.append((tag, found))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._open
+        assert self._open.pop()[0] == tag
+
+    def handle_data(self, text: str) -> None:
+        tag, found = self._open[-1] if self._open else ("", {})
+        if tag == "data":
+            self.numbers.append((found["data-from"], found["value"], text))
+        if tag == "mark":
+            self.marked.append(text)
+        if tag not in ("style", "script"):
+            self.text += text
+
+
+@pytest.fixture(scope="module")
+def run() -> Run:
+    return finished()
+
+
+@pytest.fixture(scope="module")
+def folder(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("reports")
+    write(run, path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def page(folder: Path) -> Page:
+    return Page((folder / "report.html").read_text(encoding="utf-8"))
+
+
+def lookup(run: Run, source: str) -> Any:
+    """The cell of a table that ``source`` points to, found without the reports' own index."""
+    table, stage, candidate, segment, bound, metric, column = map(unquote, source.split("/"))
+    rows = run.tables[table].filter(
+        (pl.col("stage") == stage)
+        & (pl.col("candidate") == candidate)
+        & (pl.col("segment") == segment)
+        & (pl.col("metric") == metric)
+        & pl.col("bound").eq_missing(None if bound == "None" else bound)
+    )
+    assert rows.height == 1, source
+    return rows[column][0]
+
+
+def test_every_number_of_the_page_is_the_number_of_its_table(run: Run, page: Page) -> None:
+    assert len(page.numbers) > 600
+    for source, value, text in page.numbers:
+        stored = lookup(run, source)
+        assert stored is not None
+        assert float(value) == stored
+        metric, column = unquote(source.split("/")[5]), source.split("/")[6]
+        if column == "labels_needed":
+            assert text == f"{stored:,}"
+        else:
+            assert text == wording.number(metric, stored)
+
+
+def test_every_number_of_the_tables_is_on_the_page(run: Run, page: Page) -> None:
+    shown = {tuple(map(unquote, source.split("/"))) for source, _, _ in page.numbers}
+    texts = {key[:6]: 0 for key in shown}
+    # An estimate that reads the same in all three bounds is shown once.
+    missing = []
+    for name in ("kpis", "costs"):
+        frame = run.tables[name].filter(
+            (pl.col("segment") == "all")
+            & pl.col("estimate").is_not_null()
+            & ~pl.col("metric").is_in(["human_hours_per_day", "escalation_rate"])
+        )
+        for row in frame.iter_rows(named=True):
+            key = (name, row["stage"], row["candidate"], "all", row["bound"], row["metric"])
+            central = (*key[:4], "central", key[5])
+            if key not in texts and not (
+                central in texts
+                and wording.number(row["metric"], row["estimate"])
+                == wording.number(row["metric"], lookup(run, "/".join((*central, "estimate"))))
+            ):
+                missing.append(key)
+    assert missing == []
+
+
+def test_the_page_asks_for_nothing_and_runs_nothing(folder: Path, page: Page) -> None:
+    assert not page.tags.keys() & {"script", "img", "iframe", "object", "embed", "form", "base"}
+    for tag, name, value in page.attributes:
+        assert not name.startswith("on"), (tag, name)
+        if name in ("href", "src", "xlink:href", "action", "srcset"):
+            assert value.startswith(("#", "data:")), (tag, name, value[:80])
+    text = (folder / "report.html").read_text(encoding="utf-8")
+    assert not re.search(r"@import|url\((?!#|&quot;#)", text)
+    assert ("meta", "content") in {(tag, name) for tag, name, _ in page.attributes}
+    assert "default-src 'none'" in text
+
+
+def test_hostile_text_is_text(page: Page) -> None:
+    for reply in (HOSTILE[0], HOSTILE[1], HOSTILE[3]):
+        assert reply in page.text
+    assert (
+        "Your refund is U+202EgnihtonU+202C and U+2067hiddenU+2069 until U+001B[31mMondayU+0000"
+        in (page.text)
+    )
+    assert not set(page.text) & set("\u202e\u202c\u2067\u2069\x1b\x00")
+    assert len(HOSTILE[3]) > 10_000 - 10
+
+
+def test_evidence_is_marked(page: Page) -> None:
+    assert "我們保證三天內退款" in page.marked
+    assert "We guarantee" in page.marked
+
+
+def test_headings_are_in_order_and_ids_stand_once(page: Page) -> None:
+    assert page.headings[0] == 1
+    assert page.headings.count(1) == 1
+    assert all(
+        after <= before + 1 for before, after in zip(page.headings, page.headings[1:], strict=False)
+    )
+    assert [name for name, n in Counter(page.ids).items() if n > 1] == []
+    for _, name, value in page.attributes:
+        if name in ("href", "xlink:href") and value.startswith("#"):
+            assert value[1:] in page.ids
+    assert page.tags["caption"] == page.tags["table"]
+    scopes = [value for tag, name, value in page.attributes if (tag, name) == ("th", "scope")]
+    assert len(scopes) == page.tags["th"]
+
+
+def test_unknown_is_said_and_never_zero(run: Run, page: Page) -> None:
+    assert "– unknown" in page.text
+    blind = replace(
+        run,
+        tables={
+            **run.tables,
+            "kpis": run.tables["kpis"].with_columns(
+                pl.lit(None, dtype=pl.Float64).alias(c) for c in ("estimate", "low", "high")
+            ),
+        },
+    )
+    rows = [line for line in summary_text(blind).splitlines() if line.startswith("| wider_auto")]
+    assert rows[0].count("– unknown") == 4
+    assert wording.number("asa_s", None) == wording.UNKNOWN
+
+
+def test_every_chart_has_its_data(run: Run, folder: Path, page: Page) -> None:
+    drawings = sorted(path.stem for path in (folder / "charts").glob("*.svg"))
+    assert drawings == sorted(path.stem for path in (folder / "charts").glob("*.csv"))
+    assert {"load-guarded", "waits", "saving", "cost", "risk", "settlement"} <= set(drawings)
+    links = {
+        value for tag, name, value in page.attributes if tag == "a" and value.startswith("data:")
+    }
+    files = {base64.b64decode(link.split("base64,")[1]).decode() for link in links}
+    for name in drawings:
+        assert (folder / "charts" / f"{name}.csv").read_text(encoding="utf-8") in files
+    saving = pl.read_csv(folder / "charts" / "saving.csv")
+    stored = run.tables["costs"].filter(
+        (pl.col("metric") == "saving_money") & (pl.col("segment") == "all")
+    )
+    keys = ["stage", "candidate", "bound"]
+    both = saving.join(stored, on=keys, how="full", suffix="_stored")
+    assert both.height == stored.height
+    assert (both["estimate"] == both["estimate_stored"]).all()
+
+
+def test_charts_have_real_text_and_are_the_same_twice(run: Run, folder: Path) -> None:
+    from simulator.reports import plots
+
+    again = {chart.name: chart for chart in plots.charts(run)}
+    for name, chart in again.items():
+        assert (folder / "charts" / f"{name}.svg").read_text(encoding="utf-8") == chart.svg
+        assert "<text" in chart.svg
+        assert chart.reading.endswith(".")
+    assert "Wider auto · guarded" in again["saving"].svg
+
+
+def test_readings_follow_the_numbers(run: Run) -> None:
+    from simulator.reports import readings
+
+    def best_wait(stage: str, candidate: str, wait: float) -> Run:
+        here = (
+            (pl.col("stage") == stage)
+            & (pl.col("candidate") == candidate)
+            & (pl.col("metric") == "asa_s")
+        )
+        kpis = run.tables["kpis"].with_columns(
+            pl.when(here).then(wait).otherwise("estimate").alias("estimate")
+        )
+        return replace(run, tables={**run.tables, "kpis": kpis})
+
+    assert "13 s, faq_rag at Wider auto" in readings.waits(run)
+    assert "2.0 s, always_escalate at Assist" in readings.waits(
+        best_wait("assist", "always_escalate", 2.04)
+    )
+    assert "229 more labels" in readings.risk(run)
+    best = answer.leader(run)
+    assert "80 of 400 replayed conversations (20 %)" in readings.settlement(run, best)
+    kept = run.tables["settlements"].filter(pl.col("status") != "diverged")
+    none = replace(run, tables={**run.tables, "settlements": kept})
+    assert "0 of 320 replayed conversations (0 %)" in readings.settlement(none, best)
+
+
+def test_the_answer_names_the_candidate_worth_most_where_it_may_go(run: Run) -> None:
+    best = answer.leader(run)
+    assert best is not None
+    assert (best.candidate, best.stage, best.next_stage) == (
+        "guarded",
+        "low_risk_auto",
+        "wider_auto",
+    )
+    assert answer.segments_apart(run, "guarded") == [("wider_auto", ["delivery", "invoice"])]
+    # Handing everything over reaches the top of the ladder, and is still no answer.
+    timid = run.tables["recommendation"].with_columns(
+        pl.when(pl.col("candidate") == "always_escalate")
+        .then(pl.lit("wider_auto"))
+        .otherwise("stage")
+        .alias("stage")
+    )
+    again = answer.leader(replace(run, tables={**run.tables, "recommendation": timid}))
+    assert again is not None
+    assert again.candidate == "guarded"
+    stay = run.tables["recommendation"].with_columns(pl.lit("human_only").alias("stage"))
+    assert "stay with people alone" in answer.headline(
+        replace(run, tables={**run.tables, "recommendation": stay})
+    )
+
+
+def test_gate_of_a_cell_is_its_worst(run: Run) -> None:
+    assert answer.cell_gate(run, "wider_auto", "faq_rag") == ("fail", ["risky_promise_rate"])
+    assert answer.cell_gate(run, "wider_auto", "guarded") == (
+        "insufficient",
+        ["risky_promise_rate"],
+    )
+    assert answer.cell_gate(run, "low_risk_auto", "guarded") == ("pass", [])
+    assert answer.cell_gate(run, "human_only", "human") == (None, [])
+
+
+def test_summary_fits_100_columns_and_is_markdown(run: Run) -> None:
+    text = summary_text(run)
+    assert max(map(wording.width, text.splitlines())) <= 100
+    assert text.startswith("# quickstart 客服試行\n\n**Synthetic sample.**")
+    lines = text.splitlines()
+    for i, line in enumerate(lines):
+        if line.startswith("| ---"):
+            assert line.count("|") == lines[i - 1].count("|") == lines[i + 1].count("|")
+            assert wording.width(line) == wording.width(lines[i - 1])
+    for stage, candidate in cells():
+        assert sum(line.startswith(f"| {stage:<13} | {candidate:<15} |") for line in lines) == 3
+    assert text.index("How far may") < text.index("Load and waits")
+
+
+def test_summary_numbers_are_those_of_the_tables(run: Run) -> None:
+    rows = {(row.stage, row.candidate): row for row in summary_rows(run)}
+    assert list(rows) == cells()
+    row = rows["wider_auto", "guarded"]
+    where = "costs/wider_auto/guarded/all/{}/saving_money/estimate"
+    for bound in tables.BOUNDS:
+        stored = lookup(run, where.format(bound))
+        assert getattr(row.saving_money, bound) == stored
+        assert wording.number("saving_money", stored) in summary_text(run)
+    assert (row.risky_promise_rate, row.risky_promise_bound) == (0.005, 0.0156)
+    assert (row.gate, row.binding) == ("insufficient", ("risky_promise_rate",))
+    human = rows["human_only", "human"]
+    assert human.asa_s.single
+    assert human.asa_s.worst == lookup(run, "kpis/human_only/human/all/central/asa_s/estimate")
+
+
+def test_summary_of_real_data_does_not_call_it_synthetic(run: Run) -> None:
+    real = replace(run, manifest={**run.manifest, "synthetic": False})
+    assert "ynthetic" not in summary_text(real)
+
+
+def test_long_names_and_large_sums_still_fit(run: Run) -> None:
+    long = "a candidate with a name of sixty-four letters, or near enough 64"[:63].replace(",", "")
+    grown = {
+        name: frame.with_columns(
+            pl.col("candidate").replace("guarded", long),
+            pl.when(pl.col("metric").str.contains("_money|_per_day|_s$"))
+            .then(pl.col("estimate") * 12_345.6)
+            .otherwise("estimate")
+            .alias("estimate"),
+        )
+        if name in ("kpis", "costs")
+        else frame
+        for name, frame in run.tables.items()
+    }
+    text = summary_text(replace(run, tables=grown))
+    assert max(map(wording.width, text.splitlines())) <= 100
+
+
+def test_intervals_csv(run: Run, folder: Path) -> None:
+    rows = list(csv.DictReader(io.StringIO((folder / "intervals.csv").read_text(encoding="utf-8"))))
+    assert list(rows[0]) == [
+        *("interval_start", "stage", "candidate", "bound", "team", "offered", "answered"),
+        *("abandoned", "asa_s", "service_level", "occupancy", "agents"),
+    ]
+    stored = run.tables["intervals"]
+    keys = ["stage", "candidate", "bound", "team", "interval_start_s"]
+    assert len(rows) == stored.select(keys).unique().height
+    first = rows[0]
+    assert (first["interval_start"], first["stage"], first["service_level"]) == (
+        "07:00",
+        "human_only",
+        "",
+    )
+    offered = {
+        (r["stage"], r["candidate"], r["bound"], r["team"], r["interval_start"]): float(
+            r["offered"]
+        )
+        for r in rows
+    }
+    for row in stored.filter(pl.col("metric") == "offered").iter_rows(named=True):
+        team = "'=1+1" if row["team"] == "=1+1" else row["team"]
+        at = wording.clock(row["interval_start_s"])
+        assert offered[row["stage"], row["candidate"], row["bound"], team, at] == row["estimate"]
+
+
+def test_recommendation_csv(run: Run, folder: Path) -> None:
+    read = pl.read_csv(folder / "recommendation.csv")
+    assert read.equals(run.tables["recommendation"])
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\r=1"])
+def test_cells_that_would_run_are_neutralised(text: str) -> None:
+    out = spreadsheets.csv(
+        pl.DataFrame({"text": [text, "plain", None], "number": [-1.5, 2.0, None]})
+    )
+    rows = list(csv.reader(io.StringIO(out, newline="")))
+    assert rows == [["text", "number"], ["'" + text, "-1.5"], ["plain", "2.0"], ["", ""]]
+
+
+def test_files_are_whole_and_nothing_temporary_stays(folder: Path, run: Run) -> None:
+    before = {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+    assert not [p for p in before if p.name.endswith(".tmp")]
+    write(run, folder)
+    assert {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()} == before
+
+
+def test_a_folder_that_cannot_be_written_is_one_clear_error(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("a file")
+    with pytest.raises(RunError, match=r"taken.*cannot write the report.*--out"):
+        write(run, tmp_path / "taken")
+
+
+def test_a_run_without_gates_or_desk_still_reports(run: Run, tmp_path: Path) -> None:
+    bare = replace(run, tables={"settlements": run.tables["settlements"]}, manifest={})
+    write(bare, tmp_path)
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "No recommendation" in text
+    assert "No reply of this run was flagged" in text
+
+
+def test_percent() -> None:
+    shown = {0.0: "0 %", 1.0: "100 %", 0.0096: "0.96 %", 0.00001: "< 0.01 %", 0.9999: "> 99.9 %",
+             0.29: "29 %", 0.0999: "9.99 %", 0.12345: "12.3 %", -0.05: "−5 %"}  # fmt: skip
+    assert {share: wording.percent(share) for share in shown} == shown
+
+
+@given(st.floats(0, 1))
+def test_property_a_share_never_rounds_to_certainty(share: float) -> None:
+    text = wording.percent(share)
+    assert (text == "0 %") == (share == 0) or round(share * 100, 9) == 0
+    assert (text == "100 %") == (share == 1) or round(share * 100, 9) == 100
+
+
+@given(st.text(), st.integers(4, 60))
+def test_property_wrapped_lines_fit_and_lose_nothing(text: str, columns: int) -> None:
+    lines = wording.wrap(text, columns)
+    assert all(wording.width(line) <= columns for line in lines)
+    kept = re.sub(r"[ \n\t]+", "", text)
+    assert re.sub(r"[ \n\t]+", "", "".join(lines)) == kept
+
+
+@given(st.text())
+def test_property_visible_text_hides_nothing(text: str) -> None:
+    from simulator.reports.html import visible_markup
+
+    assert not wording.UNSEEN.search(wording.visible(text))
+    assert "<" not in re.sub(r'</?span( class="unseen")?>', "", str(visible_markup(text)))

@@ -1,0 +1,115 @@
+"""Killed at random moments and run again, a run ends with the tables of an undisturbed one."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from simulator.store import RunFolder
+from tests.conftest import ROOT
+
+SETTINGS = (
+    "history.sample.conversations=200",
+    "history.sample.contacts_per_day=300",
+    "history.sample.days=7",
+    "simulation.days=3",
+    "simulation.replications=1",
+    "replay.part=40",
+)
+
+
+def start(out):
+    command = [sys.executable, "-m", "simulator", "quickstart", "--out", str(out)]
+    for setting in SETTINGS:
+        command += ["--set", setting]
+    return subprocess.Popen(
+        command,
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+
+
+def finish(out):
+    process = start(out)
+    _, errors = process.communicate(timeout=300)
+    assert process.returncode == 0, errors.decode()
+
+
+def stored(out):
+    return {
+        path.name: path.stat().st_mtime_ns for path in sorted((out / "parts").rglob("*.parquet"))
+    }
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    out = tmp_path_factory.mktemp("whole") / "run"
+    began = time.monotonic()
+    finish(out)
+    return out, time.monotonic() - began
+
+
+def test_killed_at_five_random_moments_the_tables_are_the_same(undisturbed, tmp_path):
+    whole, took = undisturbed
+    out = tmp_path / "run"
+    seed = random.randrange(10**6)
+    moments = random.Random(seed)
+    print(f"seed {seed}")
+    kept: dict[str, int] = {}
+    for _ in range(5):
+        process = start(out)
+        time.sleep(moments.uniform(0.1, 0.95) * took)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        # What was stored before is not asked again.
+        now = stored(out)
+        assert {name: now.get(name) for name in kept} == kept
+        kept = now
+    finish(out)
+    assert {name: stored(out)[name] for name in kept} == kept
+    names = sorted(path.name for path in (whole / "tables").glob("*.parquet"))
+    assert names == sorted(path.name for path in (out / "tables").glob("*.parquet"))
+    for name in names:
+        table = name.removesuffix(".parquet")
+        one, other = RunFolder(whole).table(table), RunFolder(out).table(table)
+        assert one.equals(other), f"{table}, seed {seed}"
+
+
+def test_workers_end_with_their_parent(undisturbed, tmp_path):
+    _, took = undisturbed
+    process = start(tmp_path / "run")
+    deadline = time.monotonic() + 4 * took + 30
+    workers: list[int] = []
+    while not workers and process.poll() is None and time.monotonic() < deadline:
+        workers = children(process.pid)
+        time.sleep(0.02)
+    assert workers, "the run ended without any worker"
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    deadline = time.monotonic() + 20
+    while any(Path(f"/proc/{pid}").exists() for pid in workers) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not [pid for pid in workers if Path(f"/proc/{pid}").exists()]
+
+
+def children(parent):
+    """Spawned workers of ``parent`` that have begun to work."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            fields = (process / "stat").read_text().rsplit(")", 1)[1].split()
+            spawned = "spawn_main" in (process / "cmdline").read_text()
+        except OSError:
+            continue
+        if int(fields[1]) == parent and spawned:
+            found.append(int(process.name))
+    return found
