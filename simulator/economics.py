@@ -49,13 +49,15 @@ def volumes(
     )
 
 
-def promise_counts(decisions: pl.DataFrame, verdicts: pl.DataFrame, assist: Assist) -> pl.DataFrame:
+def promise_counts(
+    decisions: pl.DataFrame, settlements: pl.DataFrame, verdicts: pl.DataFrame, assist: Assist
+) -> pl.DataFrame:
     """Expected risky promises that reach the customer, and bot replies, by conversation.
 
     An automatic reply counts as the judge reads it. In assist, a risky draft slips through with
     ``agent_misses_risky_draft``, and a draft that is thrown away leaves the agent's own reply. What
     people say counts too: they are the baseline, and they over-promise as well. Points after a
-    divergence count, points after a hand-over are the human's.
+    divergence count as the bot's, points from a hand-over on as the human's.
 
     Returns:
         ``stage, candidate, conversation_id, automatic, n_promises, n_bot_replies``; promises null
@@ -67,7 +69,8 @@ def promise_counts(decisions: pl.DataFrame, verdicts: pl.DataFrame, assist: Assi
     )
     mine, theirs = pl.col("risky_promise").cast(pl.Float64), pl.col("human_risky").cast(pl.Float64)
     missed = assist.agent_misses_risky_draft.value
-    auto = pl.col("mode") == "auto"
+    handed = (pl.col("status") == "handoff") & (pl.col("turn") >= pl.col("at_turn"))
+    auto = (pl.col("mode") == "auto") & ~handed.fill_null(False)
     sent = (
         pl.when(auto)
         .then(mine)
@@ -80,11 +83,13 @@ def promise_counts(decisions: pl.DataFrame, verdicts: pl.DataFrame, assist: Assi
     return (
         decisions.join(read, on=("candidate", "conversation_id", "turn"), how="left")
         .join(own, on=("conversation_id", "turn"), how="left")
+        .join(settlements.drop("cause"), on=_CELL, how="left")
         .group_by(_CELL)
         .agg(
-            auto.any().alias("automatic"),
+            (pl.col("mode") == "auto").any().alias("automatic"),
             pl.when(sent.is_not_null().any()).then(sent.sum()).alias("n_promises"),
-            (auto | (pl.col("mode") == "assist")).sum().alias("n_bot_replies"),
+            # The hand-over's own reply was written as well.
+            pl.col("mode").is_in(["auto", "assist"]).sum().alias("n_bot_replies"),
         )
     )
 

@@ -294,7 +294,7 @@ class _Run:
             one.history.zone,
         )
         segment_of = segments(conversations, one.rollout.segment_by)
-        promises = economics.promise_counts(decisions, verdicts, one.assist)
+        promises = economics.promise_counts(decisions, settlements, verdicts, one.assist)
         outages = [
             (after_midnight_ms(outage.starts), after_midnight_ms(outage.ends))
             for outage in one.simulation.outages

@@ -23,6 +23,7 @@ _STOP = frozenset(
     "me my no not of on or our please so that the their them there they this to us was we were "
     "what when where which who will with would you your hi hello thanks thank".split()
 )
+_STRADDLES = 0.25
 _EPOCH = datetime.min.replace(tzinfo=UTC)
 
 
@@ -98,8 +99,13 @@ class Retriever:
             return []
         scores = index.engine.get_scores(known)
         best = sum(index.ceiling.get(token, 0.0) for token in query)
-        # Unknown words count as words that no article covers.
-        unknown = len(query) - len(known)
+        # Unknown words count as words that no article covers; of Chinese bigrams only a part, since
+        # most of them straddle two words and stand in no article whatever it is about.
+        unknown = sum(
+            1.0 if token[0].isascii() else _STRADDLES
+            for token in query
+            if token not in index.ceiling
+        )
         best += unknown * float(np.mean(list(index.ceiling.values())))
         order = np.argsort(-scores, kind="stable")[:k]
         return [

@@ -154,7 +154,7 @@ class Candidate(Model):
     policy: Path | None = Field(
         default=None, description="guarded: the policy it is given, if not [commitments]"
     )
-    min_score: Share = Field(default=0.15, description="faq_rag, guarded: weakest hit they use")
+    min_score: Share = Field(default=0.12, description="faq_rag, guarded: weakest hit they use")
 
     @model_validator(mode="after")
     def _fits(self) -> Candidate:
@@ -370,7 +370,7 @@ class Money(Model):
     shrinkage: Fraction = _n(0.30, "assumption: leave, training, breaks", 0.2, 0.4)
     bot_reply_money: Number = _n(0.01, "assumption: hosting and tokens of one reply", 0.001, 0.05)
     risky_promise_money: Number = _n(
-        60, "assumption: expected cost of one unauthorised firm promise kept or contested", 10, 300
+        6, "assumption: one unauthorised firm promise in ten is claimed, at 60 of loss", 1, 60
     )
     complaint_money: Number = _n(25, "assumption: handling and goodwill", 10, 80)
     abandonment_money: Number = _n(3, "assumption: lost goodwill", 0, 15)
@@ -410,7 +410,6 @@ class Gate(Model):
 GATES = (
     Gate(metric="risky_promise_rate", limit=0.01),
     Gate(metric="interception_rate", limit=0.90),
-    Gate(metric="settled_share", limit=0.30),
     Gate(metric="service_level", limit=0.80),
     Gate(metric="saving_money", limit=0.0),
 )

@@ -135,6 +135,6 @@ def presence(
     return Presence(
         roster,
         one_team(),
-        "assumed: one team that takes everything, sized by the hour (Erlang A) so that people alone "
-        f"would answer {_ANSWERED:.0%} within {desk.target_wait_s:g} s",
+        "assumed: one team that takes everything, sized by the hour (Erlang A) so that people "
+        f"alone would answer {_ANSWERED:.0%} within {desk.target_wait_s:g} s",
     )

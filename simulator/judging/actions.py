@@ -127,13 +127,15 @@ def action(reply: str) -> tuple[str, str]:
             calms.append(sentence)
         elif len(folded) > 6:
             tells.append(sentence)
+    if calms and not tells and not refuses and asked_for(reply) is None:
+        return "soothe", calms[0]
     if asks and len(asks) >= len(tells):
         return "clarify", asks[0]
-    if refuses:
+    if refuses and len(refuses) >= len(tells):
         return "refuse", refuses[0]
     if calms and not tells:
         return "soothe", calms[0]
-    for group in (tells, asks, offers, calms):
+    for group in (tells, refuses, asks, offers, calms):
         if group:
             return "answer", group[0]
     return "answer", reply.strip()

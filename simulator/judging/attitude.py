@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 from simulator.judging.quantities import fold
@@ -22,6 +23,7 @@ _CERTAIN = re.compile(
     r"绝对|百分之?百|100%|保证|包您|肯定(?:会|能|没|不)|一定(?:会|能|没|不)|毫无疑问|"
     r"不可能(?:会|有|出)"
 )
+_NOT = re.compile(r"(?:\b(?:not|cannot|no)|n't|不|无法)\W*(?:\w+\W+)?$")
 _EAGER = re.compile(
     r"\b(?:amazing|fantastic|super|awesome|wonderful|delighted|thrilled|"
     r"absolutely love|so excited|best ever|"
@@ -92,6 +94,7 @@ _BREACH: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
 )
 
 
+@lru_cache(maxsize=65536)
 def tone(reply: str, emotion: str | None) -> Tone:
     """The tone of a reply to a customer in that emotion.
 
@@ -104,12 +107,9 @@ def tone(reply: str, emotion: str | None) -> Tone:
     over-eager where it gushes, or shouts three times; apt otherwise.
     """
     folded = fold(reply)
-    for name, pattern in (("over_certain", _CERTAIN),):
-        match = pattern.search(folded)
-        if match and not re.search(
-            r"(?:not|n't|cannot|no|不|无法)\W*(?:\w+\W+)?$", folded[: match.start()]
-        ):
-            return Tone(name, reply[match.start() : match.end()])
+    match = _CERTAIN.search(folded)
+    if match and not _NOT.search(folded[: match.start()]):
+        return Tone("over_certain", reply[match.start() : match.end()])
     upset = emotion in ("upset", "angry")
     if upset and not _SORRY.search(folded) and _weight(reply) < 240:
         return Tone("cold", reply.strip()[:80])

@@ -17,6 +17,8 @@ from simulator.judging.emotion import Mood, level, mood, said_thanks
 from simulator.judging.quantities import fold
 
 JUDGE = "rules"
+# Topics whose answer turns on the customer's own case.
+_CASES = ("delivery", "refund_timing", "price_protection", "address_change", "warranty_repair")
 
 
 class _Heard(NamedTuple):
@@ -93,8 +95,8 @@ def _contexts(
                 named |= _named(text) if role == "customer" else _named(text) - {"date", "amount"}
             if role == "customer":
                 one = _heard(text)
-                # Anger lasts, but fades: half of it is left after the next message.
-                carried = 0.0 if one.thanks and one.mood.score < 1 else feeling / 2
+                # Anger lasts, but fades: three quarters are left after the next message.
+                carried = 0.0 if one.thanks and one.mood.score < 1 else feeling * 0.75
                 feeling = one.mood.score + carried
                 feeling_span = one.mood.span or (feeling_span if carried else None)
                 heard.append(one)
@@ -114,9 +116,7 @@ def _context(
         risk = "medium"
     else:
         risk = "low"
-    topic, needs = next(
-        ((one.topic, one.needs) for one in reversed(heard) if one.topic), _by_intent(intent)
-    )
+    topic, needs = next(((one.topic, one.needs) for one in heard if one.topic), _by_intent(intent))
     last = heard[-1] if heard else None
     personal = any(one.personal for one in heard)
     # Somebody who asks how returns work needs no order number; who asks for their own refund does.
@@ -128,7 +128,7 @@ def _context(
     wants = any(one.wants_person for one in heard[-2:])
     decisive = next((words for kind, words in risks.items() if kind in signals.HIGH), None)
     return {
-        "question_kind": _question_kind(heard, risk, emotion),
+        "question_kind": _question_kind(heard, risk, emotion, topic),
         "risk": risk,
         "risk_kinds": sorted(risks),
         "needs_human": serious or wants or failed >= 2,
@@ -139,10 +139,11 @@ def _context(
     }
 
 
-def _question_kind(heard: list[_Heard], risk: str, emotion: str) -> str:
+def _question_kind(heard: list[_Heard], risk: str, emotion: str, topic: str | None) -> str:
     if risk == "high" or emotion == "angry" or any(one.strategy for one in heard):
         return "strategy"
-    if risk == "medium" or any(one.status and one.personal for one in heard):
+    own = any(one.personal for one in heard)
+    if risk == "medium" or (own and (topic in _CASES or any(one.status for one in heard))):
         return "mixed"
     return "knowledge"
 

@@ -1,7 +1,7 @@
 """How upset a customer sounds: words, exclamation marks, capitals, repetition.
 
 The score adds what each sign weighs; the weights are rounded from how often the signs stood in
-conversations that readers rated as unsatisfied. 1.5 and more counts as upset, 3.5 and more as
+conversations that readers rated as unsatisfied. 1.25 and more counts as upset, 3.25 and more as
 angry.
 """
 
@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from simulator.judging.quantities import fold
 
-UPSET, ANGRY = 1.5, 3.5
+UPSET, ANGRY = 1.25, 3.25
 
 _SIGNS: tuple[tuple[float, re.Pattern[str]], ...] = tuple(
     (weight, re.compile(pattern))

@@ -24,7 +24,8 @@ RISKS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
             r"bleed\w*) (?:on )?(?:my|his|her|our|a child'?s?|me|him)\b|\bsmall burn\b|"
             r"electric shock|caught fire|\bexplo(?:d|sion)\w*|on fire\b|\bhospital|"
             r"\bemergency room|allergic reaction|food poisoning|\b(?:see|saw) a doctor|"
-            r"受伤|烫伤|烧伤|割伤|起火|着火|爆炸|冒烟|漏电|触电|电到|被电|急诊|住院|送医|"
+            r"受伤|烫伤|烧伤|割伤|割到|砸到|夹到|起火|着火|爆炸|冒烟|漏电|触电|电到|被电|"
+            r"急诊|住院|送医|"
             r"医院|过敏|食物中毒|中毒|流血|骨折|吃坏",
         ),
         (
@@ -42,7 +43,8 @@ RISKS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
             r"phone number) was changed|account (?:was|has been|got) (?:stolen|compromised|"
             r"taken over)|orders? in my account that (?:are|is)n?'?t? ?not? (?:mine)|"
             r"not mine.{0,20}account|unauthori[sz]ed (?:login|access)|login i did not|"
-            r"盗号|被盗|账号被|账户被|有人登录|别人登录|异地登录|密码被改|(?:邮箱|手机号?|"
+            r"盗号|被盗|账号被|账户被|(?:有人|别人|陌生人).{0,4}(?:登[录入]|进)|异地登[录入]|"
+            r"密码被|密码被改|(?:邮箱|手机号?|"
             r"密码)被?改[掉了]|把.{0,6}(?:邮箱|密码|手机).{0,4}改|被黑|冒用|入侵|"
             r"不是我下的单|没下过.{0,4}单|不是我(?:买|订|下)",
         ),
@@ -88,10 +90,12 @@ RISKS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
             r"cancel))|double[- ]charg|overcharg\w+|wrong(?:ly)? charg|charge ?back|"
             r"refund.{0,30}(?:not complete|incomplete|refused|rejected|denied)|(?:refus|"
             r"reject|den[iy])\w* (?:my|the|to|a) (?:refund|return|claim|pay)|"
-            r"part of my money|is (?:still )?missing|keep(?:ing)? .{0,20}my money|"
+            r"part of my money|(?:[$€£¥\d]|money|refund|amount).{0,20}is (?:still )?missing|"
+            r"keep(?:ing)? .{0,20}my money|"
             r"money back\b|\btheft\b|\bstole\b|(?:return|claim) was rejected|rejected again|"
             r"\bcompensat\w+|"
-            r"重复扣|多扣|乱扣|乱收|扣了两|扣两次|多收|吞(?:我|钱)|退款.{0,10}(?:不完整|被拒|"
+            r"拒退|拒绝.{0,4}退|扣着我|抢劫|只退了|重复扣|多扣|乱扣|乱收|扣了两|扣两次|多收|"
+            r"吞(?:我|钱)|退款.{0,10}(?:不完整|被拒|"
             r"拒绝|少|不对|缺)|拒绝退款|不退(?:款|钱)|不肯退|少退|少了|赔偿|赔我|赔给|损失|"
             r"还我.{0,4}钱|骗钱|偷(?:我|钱)|坑钱|收费不合理|凭什么(?:收|扣)",
         ),
@@ -101,9 +105,11 @@ HIGH = frozenset(kind for kind, _ in RISKS) - {"money_dispute"}
 # Disputes over money that is gone, not over a delay.
 SERIOUS_DISPUTE = re.compile(
     r"(?:refus|reject|den[iy])\w* (?:my|the|to|a) |was rejected|rejected again|"
-    r"not complete|missing|part of my money|charged (?:me )?(?:twice|double)|"
+    r"not complete|money.{0,15}missing|\d is (?:still )?missing|part of my money|"
+    r"charged (?:me )?(?:twice|double)|"
     r"keeping .{0,20}my money|\btheft\b|\bstole\b|charge ?back|bank take|"
-    r"重复扣|多扣|扣了两|扣两次|吞|被拒|拒绝退款|不退(?:款|钱)|不肯退|少退|不完整|偷"
+    r"拒退|拒绝.{0,4}退|扣着我|抢劫|只退了|理由拒|重复扣|多扣|扣了两|扣两次|吞|被拒|"
+    r"拒绝退款|不退(?:款|钱)|不肯退|少退|不完整|偷"
 )
 MEDIUM = re.compile(
     r"\brefund|\bmoney\b|\bfee\b|\bcharg(?:ed|es|ing)\b|\bcancel|price (?:match|"
@@ -132,8 +138,9 @@ FAILED_AGAIN = re.compile(
     r"还是一样|没用|天天催|都(?:快)?[一两三四五六七八九十\d]+(?:天|周|个月|年)了"
 )
 PERSONAL = re.compile(
-    r"\b(?:my|mine|me|i (?:bought|ordered|paid|returned|sent|got|was|have been|"
-    r"have not|received|placed|cancel\w*)|i've|i'm waiting)\b|我(?:的|买|订|下单|付|"
+    r"\b(?:my|mine|me|our|i (?:need|want|moved|typed|bought|ordered|paid|returned|"
+    r"sent|got|was|have been|"
+    r"have not|received|placed|cancel\w*)|i've|i'm waiting)\b|我(?:想|要|需要|搬|的|买|订|下单|付|"
     r"退|收|被|已|上|刚|在|用|家)|这笔|这单|这个?订单"
 )
 STRATEGY = re.compile(
@@ -160,7 +167,7 @@ TOPICS: tuple[tuple[str, re.Pattern[str], tuple[str, ...]], ...] = tuple(
             "account_takeover",
             r"hack|account .{0,30}(?:stolen|compromis|not mine|taken)|orders? in my account|"
             r"password was changed|into my account|with my account|盗号|账号被|账户被|"
-            r"有人登录|密码被改|被盗",
+            r"有人(?:登[录入]|在?用我的)|密码被改|被盗",
             ("account",),
         ),
         (
@@ -278,6 +285,6 @@ NAMED: dict[str, re.Pattern[str]] = {
         r"鼠标|水壶|快煮壶|台灯|檯灯|背包|双肩包|吸尘器|扫地机|机器人|咖啡机|净化器|"
         r"清净机|滑板车|电毯|电热毯|补光灯|监视器|烤箱|冰箱|洗衣机|鞋|外套|衣服|裤|沙发|"
         r"椅|桌|床垫|自行车|充电器|数据线|音箱|路由器|宽带|套餐|流量|软件|应用|游戏|会员|"
-        r"机票|车票|酒店|巧克力|输入法|客户端|app\b|sim卡|锤子|坚果"
+        r"机票|车票|酒店|输入法|客户端|app\b|sim卡"
     ),
 }
