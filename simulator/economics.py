@@ -6,9 +6,11 @@ target occupancy and shrinkage: ``hours / (occupancy x (1 - shrinkage)) x wage``
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import polars as pl
 
-from simulator.scenario import Assist, Money
+from simulator.scenario import Assist, Gate, Money
 from simulator.tables import conform
 
 _CELL = ("stage", "candidate", "conversation_id")
@@ -33,8 +35,8 @@ def volumes(
     bot = pl.col("automatic") & ~hit
     return conform(
         "volumes",
-        arrivals.join(promises, on=_CELL, how="left")
-        .join(segment_of, on="conversation_id", how="inner")
+        arrivals.join(promises, on=_CELL, how="left", maintain_order="left")
+        .join(segment_of, on="conversation_id", how="inner", maintain_order="left")
         .group_by(_GROUP, maintain_order=True)
         .agg(
             (pl.len() / n_replications).alias("arrivals_per_day"),
@@ -81,10 +83,12 @@ def promise_counts(
         .otherwise(theirs)
     )
     return (
-        decisions.join(read, on=("candidate", "conversation_id", "turn"), how="left")
-        .join(own, on=("conversation_id", "turn"), how="left")
-        .join(settlements.drop("cause"), on=_CELL, how="left")
-        .group_by(_CELL)
+        decisions.join(
+            read, on=("candidate", "conversation_id", "turn"), how="left", maintain_order="left"
+        )
+        .join(own, on=("conversation_id", "turn"), how="left", maintain_order="left")
+        .join(settlements.drop("cause"), on=_CELL, how="left", maintain_order="left")
+        .group_by(_CELL, maintain_order=True)
         .agg(
             (pl.col("mode") == "auto").any().alias("automatic"),
             pl.when(sent.is_not_null().any()).then(sent.sum()).alias("n_promises"),
@@ -128,7 +132,10 @@ def costs(
     for metric in wanted:
         one = kpis.filter(pl.col("metric") == metric)
         wide = wide.join(
-            one.select(*_GROUP, pl.col("estimate").alias(metric)), on=_GROUP, how="left"
+            one.select(*_GROUP, pl.col("estimate").alias(metric)),
+            on=_GROUP,
+            how="left",
+            maintain_order="left",
         )
     wage = money.wage_per_hour.value / (money.target_occupancy.value * (1 - money.shrinkage.value))
     left = pl.col("offered_per_day") * pl.col("abandonment_rate").fill_null(0.0) + pl.col(
@@ -149,7 +156,7 @@ def costs(
         pl.col("total_money").alias("base_money"),
         pl.col("human_hours_per_day").alias("base_hours"),
     )
-    wide = wide.join(base, on="segment", how="left").with_columns(
+    wide = wide.join(base, on="segment", how="left", maintain_order="left").with_columns(
         (pl.col("base_money") - pl.col("total_money")).alias("saving_money"),
         (pl.col("base_hours") - pl.col("human_hours_per_day").fill_null(0.0)).alias("saving_hours"),
     )
@@ -181,5 +188,65 @@ def costs(
                 "mean simulated day at the scenario's prices"
                 + ("" if judged else "; risky promises left out: no policy to judge them by")
             ).alias("method"),
+        ),
+    )
+
+
+def breakdown(kpis: pl.DataFrame, costs: pl.DataFrame, gates: Sequence[Gate]) -> pl.DataFrame:
+    """The breakdown value: how many of the unknown outcomes must be good ones.
+
+    The smallest share of the diverged conversations that must be contained so that the saving and
+    the gates on service level and complaints hold; between the worst case (none contained) and the
+    best (all), taken as linear.
+
+    Args:
+        kpis: table ``kpis``.
+        costs: table ``costs``.
+        gates: the limits; the saving must be at least 0 even without a gate on it.
+
+    Returns:
+        Rows of table ``costs``, metric ``breakdown_contained_share``, for each cell and segment
+        that has a best and a worst case. Null where even the best does not hold; ``method`` says
+        which limit it misses.
+    """
+    limits = {"saving_money": 0.0} | {
+        gate.metric: gate.limit
+        for gate in gates
+        if gate.metric in ("saving_money", "service_level", "complaint_rate")
+    }
+    values = pl.concat([kpis, costs]).filter(pl.col("metric").is_in(list(limits)))
+    both = values.filter(pl.col("bound") == "best").join(
+        values.filter(pl.col("bound") == "worst"),
+        on=("stage", "candidate", "segment", "metric"),
+        suffix="_worst",
+        maintain_order="left",
+    )
+    # A complaint rate must stay below its limit, the others above theirs.
+    sign = pl.when(pl.col("metric") == "complaint_rate").then(-1.0).otherwise(1.0)
+    limit = pl.col("metric").replace_strict(limits, return_dtype=pl.Float64)
+    best = sign * (pl.col("estimate") - limit)
+    worst = sign * (pl.col("estimate_worst") - limit)
+    needed = (
+        pl.when(best < 0).then(None).when(worst >= 0).then(0.0).otherwise(-worst / (best - worst))
+    )
+    found = (
+        both.with_columns(needed.alias("needed"), (best < 0).fill_null(True).alias("never"))
+        .group_by("stage", "candidate", "segment", maintain_order=True)
+        .agg(
+            pl.when(~pl.col("never").any()).then(pl.col("needed").max()).alias("estimate"),
+            pl.col("metric").filter("never").sort().str.join(", ").alias("fails"),
+            pl.col("n").max(),
+        )
+    )
+    return conform(
+        "costs",
+        found.with_columns(
+            pl.lit("central").alias("bound"),
+            pl.lit("breakdown_contained_share").alias("metric"),
+            pl.lit("share of diverged conversations").alias("unit"),
+            pl.when(pl.col("fails") == "")
+            .then(pl.lit("linear between the worst and the best case"))
+            .otherwise(pl.format("not even if all are contained: {}", "fails"))
+            .alias("method"),
         ),
     )

@@ -151,8 +151,8 @@ class Candidate(Model):
 
     kind: Literal["human", "always_escalate", "faq_rag", "guarded", "recorded"]
     source: Path | None = Field(default=None, description="recorded: the file of replies")
-    policy: Path | None = Field(
-        default=None, description="guarded: the policy it is given, if not [commitments]"
+    sees_policy: bool = Field(
+        default=True, description="guarded: false leaves it without the promise policy"
     )
     min_score: Share = Field(default=0.12, description="faq_rag, guarded: weakest hit they use")
 
@@ -160,8 +160,8 @@ class Candidate(Model):
     def _fits(self) -> Candidate:
         if (self.kind == "recorded") != (self.source is not None):
             raise ValueError("source belongs to kind recorded, which needs it")
-        if self.policy is not None and self.kind != "guarded":
-            raise ValueError("policy belongs to kind guarded")
+        if not self.sees_policy and self.kind != "guarded":
+            raise ValueError("sees_policy belongs to kind guarded")
         return self
 
 

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 from simulator.errors import ScenarioError
 from simulator.scenario import History, Scenario
 
-_PATHS = ("source", "policy", "schedule")
+_PATHS = ("source", "schedule")
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
 
 

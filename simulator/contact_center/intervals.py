@@ -103,7 +103,7 @@ def _visits(contacts: pl.DataFrame, target_wait_s: float, interval_ms: int) -> p
     answered = counted.filter(pl.col("team").is_not_null())
     return (
         pl.concat([counted.with_columns(team=pl.lit("all")), answered])
-        .group_by(*CELL, "team", "interval")
+        .group_by(*CELL, "team", "interval", maintain_order=True)
         .agg(
             offered=pl.len(),
             answered=wait.count(),
@@ -119,7 +119,7 @@ def _spent(stretches: pl.DataFrame, interval_ms: int, name: str) -> pl.DataFrame
     cut = within_interval(stretches, interval_ms)
     return (
         pl.concat([cut.with_columns(team=pl.lit("all")), cut])
-        .group_by(*CELL, "team", "interval")
+        .group_by(*CELL, "team", "interval", maintain_order=True)
         .agg(pl.col("spent_ms").sum().alias(name))
     )
 

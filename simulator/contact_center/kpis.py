@@ -117,9 +117,9 @@ def _daily(
         if segment_by
         else pl.lit("all"),
     )
-    visits = contacts.join(segments, on="conversation_id", how="left").with_columns(
-        pl.col("segment").fill_null("unknown")
-    )
+    visits = contacts.join(
+        segments, on="conversation_id", how="left", maintain_order="left"
+    ).with_columns(pl.col("segment").fill_null("unknown"))
     named = pl.concat([visits["segment"], segments["segment"]]).unique().sort()
     if segment_by and "all" in named:
         raise TableError(
@@ -134,7 +134,7 @@ def _daily(
     wait = pl.col("started_ms") - pl.col("arrived_ms")
     left = pl.col("abandoned_ms") - pl.col("arrived_ms")
     target_ms = target_wait_s * 1000
-    sums = both.group_by(*CELL, "segment", "replication").agg(
+    sums = both.group_by(*CELL, "segment", "replication", maintain_order=True).agg(
         offered=pl.len(),
         answered=answered.sum(),
         abandoned=abandoned.sum(),
@@ -177,9 +177,14 @@ def _agent_time(contacts: pl.DataFrame, roster: pl.DataFrame) -> pl.DataFrame:
     key = [*CELL, "replication"]
     logged_in = logged_in_stretches(contacts, roster)
     return (
-        logged_in.group_by(key)
+        logged_in.group_by(key, maintain_order=True)
         .agg(logged_in_ms=of_day.sum())
-        .join(busy_stretches(contacts).group_by(key).agg(busy_ms=of_day.sum()), on=key, how="left")
+        .join(
+            busy_stretches(contacts).group_by(key, maintain_order=True).agg(busy_ms=of_day.sum()),
+            on=key,
+            how="left",
+            maintain_order="left",
+        )
     )
 
 

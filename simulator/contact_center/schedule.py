@@ -139,7 +139,7 @@ def _staffed(presence: pl.DataFrame, staffing: float) -> pl.DataFrame:
     ]
     schema = {"agent_id": pl.String, "as_id": pl.String}
     return (
-        presence.join(pl.DataFrame(copies, schema=schema), on="agent_id")
+        presence.join(pl.DataFrame(copies, schema=schema), on="agent_id", maintain_order="left")
         .with_columns(agent_id="as_id")
         .sort("starts_ms", "agent_id")
     )

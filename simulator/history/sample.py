@@ -105,13 +105,15 @@ def _weights(visits: pl.DataFrame, wanted: int, streams: Streams) -> pl.Series:
     ).with_row_index("row")
     answered = frame.filter(~pl.col("abandoned"))
     strata = (
-        answered.group_by("intent", "language")
+        answered.group_by("intent", "language", maintain_order=True)
         .agg(pl.len().alias("size"))
         .sort("intent", "language")
     )
     n = _allocation(strata["size"].to_numpy(), min(wanted, answered.height))
     chosen = (
-        answered.join(strata.with_columns(pl.Series("n", n)), on=("intent", "language"))
+        answered.join(
+            strata.with_columns(pl.Series("n", n)), on=("intent", "language"), maintain_order="left"
+        )
         .sort("u")
         .with_columns(pl.int_range(pl.len()).over("intent", "language").alias("rank"))
         .filter(pl.col("rank") < pl.col("n"))

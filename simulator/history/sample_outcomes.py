@@ -43,8 +43,8 @@ def visits(
             pl.col("conversation_id").alias("arrival_id"),
             *("attempt", "agent", "arrived_ms", "started_ms", "work_ms"),
         )
-        .join(planned.drop("arrives_ms"), on="arrival_id", how="inner")
-        .join(tenure, on="agent", how="left")
+        .join(planned.drop("arrives_ms"), on="arrival_id", how="inner", maintain_order="left")
+        .join(tenure, on="agent", how="left", maintain_order="left")
         # Nobody can write to a chat that has closed: such a return falls on another day, unseen.
         .filter(
             (pl.col("attempt") == 0)

@@ -50,7 +50,10 @@ def decision_points(turns: pl.DataFrame, conversations: pl.DataFrame) -> pl.Data
         .filter("customer")
     )
     points = runs.join(
-        conversations.select("conversation_id", "started_at"), on="conversation_id", how="left"
+        conversations.select("conversation_id", "started_at"),
+        on="conversation_id",
+        how="left",
+        maintain_order="left",
     ).with_columns(
         pl.int_range(pl.len()).over("conversation_id").alias("n_th"),
         pl.coalesce("sent_at", "started_at").alias("at"),
@@ -62,7 +65,10 @@ def decision_points(turns: pl.DataFrame, conversations: pl.DataFrame) -> pl.Data
         pl.col("reply_turn").alias("reply_last_turn"),
     )
     hashes = _hashes(turns, points)
-    return conform("decision_points", points.join(hashes, on=by_turn, how="left").sort(by_turn))
+    return conform(
+        "decision_points",
+        points.join(hashes, on=by_turn, how="left", maintain_order="left").sort(by_turn),
+    )
 
 
 def seen(turns: pl.DataFrame) -> Iterator[tuple[str, list[tuple[int, Said]]]]:

@@ -132,18 +132,20 @@ def _chunks(
     part: int,
 ) -> Iterator[list[Point]]:
     wanted = points.select("conversation_id").unique()
-    said = dict(seen(turns.join(wanted, on="conversation_id", how="semi")))
+    said = dict(seen(turns.join(wanted, on="conversation_id", how="semi", maintain_order="left")))
     rows = (
         points.sort("conversation_id", "turn")
         .join(
             conversations.select("conversation_id", "channel", "language"),
             on="conversation_id",
             how="left",
+            maintain_order="left",
         )
         .join(
             contexts.select("conversation_id", "turn", pl.struct(_CONTEXT).alias("context")),
             on=("conversation_id", "turn"),
             how="left",
+            maintain_order="left",
         )
         .select("conversation_id", "turn", "channel", "language", "at", "context")
     )

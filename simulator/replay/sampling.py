@@ -28,7 +28,9 @@ def sampled(
         Points of the chosen conversations, and the table ``conversations`` with ``weight`` of the
         chosen raised to stand for their stratum and null for those not replayed.
     """
-    there = conversations.join(points.select("conversation_id").unique(), on="conversation_id")
+    there = conversations.join(
+        points.select("conversation_id").unique(), on="conversation_id", maintain_order="left"
+    )
     if size is None or size >= there.height:
         return points, conversations
     u = streams.uniform(stable_hash(there["conversation_id"].to_list()), "replay sample")

@@ -212,7 +212,9 @@ def _drawn(
 ) -> tuple[pl.DataFrame, dict[int, int]]:
     """Give each arrival the replayed conversation that it is."""
     pool = (
-        conversations.join(replayed.select("conversation_id").unique(), on="conversation_id")
+        conversations.join(
+            replayed.select("conversation_id").unique(), on="conversation_id", maintain_order="left"
+        )
         .select("conversation_id", *STRATUM, pl.col("weight").fill_null(1.0))
         .sort("conversation_id")
     )

@@ -47,7 +47,10 @@ def customers(
     # Nobody waits in line with an e-mail, so nobody loses patience.
     waits = (arrivals["channel"] != "email").to_numpy()
     table = arrivals.join(
-        conversations.select("conversation_id", "resolved"), on="conversation_id", how="left"
+        conversations.select("conversation_id", "resolved"),
+        on="conversation_id",
+        how="left",
+        maintain_order="left",
     )
     names = stable_hash(table["arrival_id"].to_list())
     copy = table["replication"].to_numpy()
@@ -118,13 +121,14 @@ def scripts(
         .otherwise(0.0)
     )
     rows = (
-        decisions.join(work, on=_POINT, how="inner")
+        decisions.join(work, on=_POINT, how="inner", maintain_order="left")
         .join(
             shadow.select("candidate", *_POINT, "reply", "latency_s"),
             on=("candidate", *_POINT),
             how="left",
+            maintain_order="left",
         )
-        .join(settlements, on=_CELL, how="left")
+        .join(settlements, on=_CELL, how="left", maintain_order="left")
         .sort(*_CELL, "turn")
         .with_columns(
             pl.when(pl.col("mode") == "assist")
@@ -192,7 +196,9 @@ def arrivals(
         "central": pl.col("u_contained") < rollout.diverged_contained.value,
         "worst": pl.lit(False),
     }[bound]
-    rows = drawn.join(script, on="conversation_id", how="inner").with_columns(
+    rows = drawn.join(
+        script, on="conversation_id", how="inner", maintain_order="left"
+    ).with_columns(
         pl.col("bot_turn_ms").list.sum().alias("bot_ms"),
         (pl.col("automated") & (pl.col("quits_after") < pl.col("n_quittable"))).alias("quits"),
     )

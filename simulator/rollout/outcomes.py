@@ -45,20 +45,24 @@ def settled_kpis(
             replies.select("candidate", "conversation_id", "turn", "risky_promise"),
             on=("candidate", "conversation_id", "turn"),
             how="inner",
+            maintain_order="left",
         )
-        .group_by(_CELL)
+        .group_by(_CELL, maintain_order=True)
         .agg(pl.col("risky_promise").any(ignore_nulls=False).alias("flagged"))
     )
-    automatic = decisions.group_by(_CELL).agg((pl.col("mode") == "auto").any().alias("automatic"))
+    automatic = decisions.group_by(_CELL, maintain_order=True).agg(
+        (pl.col("mode") == "auto").any().alias("automatic")
+    )
     rows = (
-        settlements.join(automatic, on=_CELL, how="left")
-        .join(flagged, on=_CELL, how="left")
+        settlements.join(automatic, on=_CELL, how="left", maintain_order="left")
+        .join(flagged, on=_CELL, how="left", maintain_order="left")
         .join(
             conversations.select("conversation_id", pl.col("weight").fill_null(1.0)),
             on="conversation_id",
             how="left",
+            maintain_order="left",
         )
-        .join(segment_of, on="conversation_id", how="inner")
+        .join(segment_of, on="conversation_id", how="inner", maintain_order="left")
     )
     bot, status = pl.col("automatic"), pl.col("status")
     shares = {
@@ -121,12 +125,18 @@ def arrival_kpis(
     """
     rows = (
         arrivals.join(
-            settlements.select("conversation_id", "status"), on="conversation_id", how="left"
+            settlements.select("conversation_id", "status"),
+            on="conversation_id",
+            how="left",
+            maintain_order="left",
         )
         .join(
-            conversations.select("conversation_id", "complained"), on="conversation_id", how="left"
+            conversations.select("conversation_id", "complained"),
+            on="conversation_id",
+            how="left",
+            maintain_order="left",
         )
-        .join(segment_of, on="conversation_id", how="inner")
+        .join(segment_of, on="conversation_id", how="inner", maintain_order="left")
     )
     bot = pl.col("bot_start_ms").is_not_null()
     stays = pl.col("arrives_ms").is_null()

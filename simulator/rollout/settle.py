@@ -44,6 +44,7 @@ def matches(shadow: pl.DataFrame, verdicts: pl.DataFrame, value_tolerance: float
         ),
         on=("candidate", *_POINT),
         how="left",
+        maintain_order="left",
     )
     judged = judged.with_columns(pl.coalesce("action", "read_action").alias("action"))
     human = judged.filter(pl.col("candidate") == "human").select(
@@ -53,7 +54,9 @@ def matches(shadow: pl.DataFrame, verdicts: pl.DataFrame, value_tolerance: float
             for column in ("action", "commitments", "cited_article", "asked_for", "reply")
         ),
     )
-    both = judged.filter(pl.col("candidate") != "human").join(human, on=_POINT, how="left")
+    both = judged.filter(pl.col("candidate") != "human").join(
+        human, on=_POINT, how="left", maintain_order="left"
+    )
     same_action = (pl.col("action") == pl.col("human_action")).fill_null(False)
     same_content = (
         pl.when(pl.col("action") == "answer")
@@ -121,7 +124,7 @@ def settle(decisions: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:
     """
     cell = ("stage", "candidate", "conversation_id")
     rows = (
-        decisions.join(found, on=("candidate", *_POINT), how="left")
+        decisions.join(found, on=("candidate", *_POINT), how="left", maintain_order="left")
         .sort(*cell, "turn")
         .with_columns(
             pl.when(pl.col("mode") != "auto")

@@ -43,8 +43,9 @@ def decide(
             conversations.select("conversation_id", "intent", "language", "channel"),
             on="conversation_id",
             how="left",
+            maintain_order="left",
         )
-        .join(contexts.select(*_POINT, "risk"), on=_POINT, how="left")
+        .join(contexts.select(*_POINT, "risk"), on=_POINT, how="left", maintain_order="left")
         .sort(_POINT)
     )
     human = base.select(
@@ -55,8 +56,8 @@ def decide(
         pl.lit("stage").alias("rule"),
         pl.lit("reached").alias("reach"),
     )
-    replies = base.join(found, on=_POINT, how="inner").join(
-        scores, on=("candidate", *_POINT), how="left"
+    replies = base.join(found, on=_POINT, how="inner", maintain_order="left").join(
+        scores, on=("candidate", *_POINT), how="left", maintain_order="left"
     )
     frames = [conform("decisions", human)]
     frames += [_stage(stage, replies) for stage in stages[1:]] if replies.height else []

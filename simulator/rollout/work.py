@@ -50,7 +50,7 @@ def human_work(
     here = pl.col("conversation_id")
     rows = (
         points.select(*_POINT, "n_th", "text", "reply")
-        .join(handled, on="conversation_id", how="inner")
+        .join(handled, on="conversation_id", how="inner", maintain_order="left")
         .sort(_POINT)
         .with_columns(
             pl.col("reply").fill_null("").str.len_chars().alias("chars"),
