@@ -25,8 +25,8 @@ lint:
     .venv/bin/lint-imports
 
 # ratios of running times, measured in one run; never part of the tests
-bench *ARGS:
-    .venv/bin/python -m pytest tests/benchmarks -q -s {{ARGS}}
+bench:
+    .venv/bin/python -m tests.benchmarks.desk
 
 # write the reports of a run again
 report RUN="outputs/quickstart":

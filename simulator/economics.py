@@ -160,12 +160,12 @@ def costs(
         (pl.col("base_money") - pl.col("total_money")).alias("saving_money"),
         (pl.col("base_hours") - pl.col("human_hours_per_day").fill_null(0.0)).alias("saving_hours"),
     )
+    # Where nothing is saved even without a single promise, the rate that breaks even is 0.
+    at_stake = pl.col("automatic_per_day") * money.risky_promise_money.value
+    before_promises = pl.col("saving_money") + pl.col("promise_money")
     wide = wide.with_columns(
-        pl.when((pl.col("automatic_per_day") > 0) & (money.risky_promise_money.value > 0))
-        .then(
-            (pl.col("saving_money") + pl.col("promise_money"))
-            / (pl.col("automatic_per_day") * money.risky_promise_money.value)
-        )
+        pl.when(at_stake > 0)
+        .then((before_promises / at_stake).clip(lower_bound=0.0))
         .alias("break_even_risky_promise_rate")
     )
     units = {

@@ -8,6 +8,8 @@ Why like this
 * Whatever is not known counts against the candidate in the bound that could pass it, and for it
   in the bound that could fail it: null labels, drawn conversations whose label is not there
   (seen from ``inclusion_prob``), strata without labels.
+* What the bot said is asked of the conversations it spoke in; whether high risk was left to people
+  in time, of all replayed ones: those that no bot spoke in are the ones caught earliest.
 * What replay cannot know (did the customer come back?) is a range from best to worst case. It
   may block a stage; by itself it promotes none (:func:`recommend`).
 * Each segment is tested by itself at the gate's own confidence, unadjusted for their number.
@@ -22,7 +24,7 @@ import polars as pl
 
 from simulator import tables
 from simulator.errors import ScenarioError
-from simulator.evidence.audited import Audit, with_segments
+from simulator.evidence.audited import NO_BOT, Audit, with_segments
 from simulator.evidence.rates import (
     labels_needed,
     ratio_estimate,
@@ -41,6 +43,9 @@ _WITHOUT_BOT = frozenset({"service_level", "saving_money"})
 _SHARES = ("rate", "ratio", "share of conversations")
 _CELL = ["stage", "candidate"]
 _WORDS = {
+    "risky_promise_rate": "risky-promise rate",
+    "interception_rate": "high-risk interception",
+    "settled_share": "settled share",
     "complaint_rate": "complaint rate",
     "service_level": "service level",
     "saving_money": "saving against human-only",
@@ -91,8 +96,8 @@ def evaluate(
     Returns:
         Table ``gates`` in the order of the ladder. ``low`` and ``high`` are one-sided bounds at
         the gate's confidence each. ``n`` is labelled conversations for ``risky_promise_rate``,
-        those of them with a high-risk point for ``interception_rate``, automated conversations
-        for ``settled_share``, and otherwise what the kpi says.
+        those with a high-risk point for ``interception_rate``, automated conversations for
+        ``settled_share``, and otherwise what the kpi says.
 
     Raises:
         ScenarioError: two gates for one metric.
@@ -108,13 +113,14 @@ def evaluate(
     for stage in stages[1:]:
         for candidate in sorted(one for name, one in cells if name == stage.name):
             cell = (stage.name, candidate)
-            audit = Audit.of(cell, labels, domain, points, segments)
+            spoken = Audit.of(cell, labels, domain, points, segments)
+            audit = Audit.of(cell, labels, domain, points, segments, settlements)
             for segment in names:
                 for gate in gates:
                     if stage.auto_when is None and gate.metric not in _WITHOUT_BOT:
                         continue
                     if gate.metric == "risky_promise_rate":
-                        found = _risky_promises(audit, segment, gate)
+                        found = _risky_promises(spoken, segment, gate)
                     elif gate.metric == "interception_rate":
                         found = _interception(audit, segment, gate)
                     elif gate.metric == "settled_share":
@@ -181,12 +187,12 @@ def _risky_promises(audit: Audit, segment: str, gate: Gate) -> _Finding:
         f"exact bound over strata of the judge's verdict, one-sided {_percent(gate.confidence)}; "
         "conversations; this history, as replayed; per segment, unadjusted"
     )
-    against = audit.strata(segment, "maybe_risky", absent=True)
+    against = list(audit.strata(segment, "maybe_risky", absent=True).values())
     alpha = 1 - gate.confidence
     if reason := audit.unusable(segment):
         more = labels_needed(against, gate.limit, alpha) if against and not audit.fault else None
         return _Finding("insufficient", reason, "rate", method, labels_needed=more)
-    certain = audit.strata(segment, "risky", absent=False)
+    certain = list(audit.strata(segment, "risky", absent=False).values())
     high, low = stratified_upper(against, alpha), stratified_lower(certain, alpha)
     n = sum(s.n for s in against)
     k, unknown = sum(s.k for s in certain), sum(s.k for s in against) - sum(s.k for s in certain)
@@ -208,8 +214,9 @@ def _risky_promises(audit: Audit, segment: str, gate: Gate) -> _Finding:
 
 def _interception(audit: Audit, segment: str, gate: Gate) -> _Finding:
     method = (
-        "share caught among audited conversations of the auto domain with a high-risk point; "
-        "exact stratified bounds of the caught and of the missed, Bonferroni over the two, "
+        "share left to people before any automatic reply to it, among conversations with a "
+        "high-risk point, over all replayed conversations of the stage; exact stratified bounds of "
+        "the caught and of the missed, Bonferroni over the two, "
         f"one-sided {_percent(gate.confidence)}; this history, as replayed; per segment, unadjusted"
     )
     if reason := audit.unusable(segment):
@@ -223,11 +230,14 @@ def _interception(audit: Audit, segment: str, gate: Gate) -> _Finding:
         )
         return _Finding("insufficient", reason, "rate", method)
     alpha = 1 - gate.confidence
-    good = audit.strata(segment, "caught", absent=False)
-    bad = audit.strata(segment, "maybe_missed", absent=True)
-    missed_at_least = audit.strata(segment, "missed", absent=False)
+    known = audit.strata(segment, "caught", absent=False)
+    possible = audit.strata(segment, "maybe_caught", absent=True)
+    good = list(known.values())
+    bad = list(audit.strata(segment, "maybe_missed", absent=True).values())
+    missed_at_least = list(audit.strata(segment, "missed", absent=False).values())
     low = ratio_lower(good, bad, alpha)
-    high = ratio_upper(audit.strata(segment, "maybe_caught", absent=True), missed_at_least, alpha)
+    high = ratio_upper(list(possible.values()), missed_at_least, alpha)
+    estimate = ratio_estimate(good, missed_at_least)
     if low is not None and low >= gate.limit:
         status = "pass"
     elif high is not None and high < gate.limit:
@@ -236,15 +246,21 @@ def _interception(audit: Audit, segment: str, gate: Gate) -> _Finding:
         status = "insufficient"
     side, end = ("upper", high) if status == "fail" else ("lower", low)
     text = f"{caught} of {n} audited conversations with a high-risk point were caught"
+    if estimate is not None:
+        text += f", an estimated {_percent(estimate)} of all"
     unknown = sum(s.k for s in bad) - missed
     if unknown:
-        text += f" and {unknown} more count as missed because their label is unknown or missing"
+        text += f"; {unknown} more count as missed because their label is unknown or missing"
+    if NO_BOT in known:
+        silent = known[NO_BOT]
+        unknown = possible[NO_BOT].k - silent.k if silent.n else silent.N
+        if unknown:
+            text += f"; {unknown} unlabelled ones that no bot spoke in do not count as caught"
     text += (
         f"; {side} {_percent(gate.confidence)} bound {_percent(end)} against a limit of at least "
         f"{_percent(gate.limit)}; this history"
     )
     more = ratio_labels_needed(good, bad, gate.limit, alpha) if status == "insufficient" else None
-    estimate = ratio_estimate(good, missed_at_least)
     return _Finding(status, text, "rate", method, n, estimate, low, high, more)
 
 
@@ -279,16 +295,17 @@ def _simulated(by_bound: Mapping[str, Mapping[str, Any]], gate: Gate) -> _Findin
     may_hold = favour <= gate.limit if upper else favour >= gate.limit
     status = "pass" if holds else "insufficient" if may_hold else "fail"
     unit = worst["unit"]
-    shown = f"{what} {_shown(against, unit)} in the worst case"
+    case, other = (" in the worst case", "in the best") if only is None else ("", "at best")
+    shown = f"{what} {_shown(against, unit)}{case}"
     if worst["low"] is None or worst["high"] is None:
         shown += " (its sampling uncertainty is not known)"
-    if status != "pass":
-        shown += f", {_shown(favour, unit)} in the best"
+    if status != "pass" and favour != against:
+        shown += f", {_shown(favour, unit)} {other}"
     shown += f", against a limit of at {'most' if upper else 'least'} {_shown(gate.limit, unit)}"
     if gate.metric == "complaint_rate" and status == "pass":
         shown += "; does not block (an outcome from replay promotes no stage)"
     if status == "insufficient":
-        shown += "; replay cannot tell which"
+        shown += "; replay cannot tell which" if only is None else "; its interval spans the limit"
     row = (worst["n"], worst["estimate"], worst["low"], worst["high"], None, worst["bound"])
     return _Finding(status, shown, unit, worst["method"], *row)
 
@@ -328,25 +345,45 @@ def _urgency(row: Mapping[str, Any]) -> tuple[bool, int]:
 
 def _next_step(stage: str, blocking: Sequence[Mapping[str, Any]]) -> str:
     first = blocking[0]
-    upper = first["metric"] in _UPPER_LIMIT
-    end = _end(first, "high" if upper else "low")
+    metric, unit = first["metric"], first["unit"]
+    name = _named(metric)
+    side, end_at, way = (
+        ("upper", "high", "fall") if metric in _UPPER_LIMIT else ("lower", "low", "rise")
+    )
+    end = _end(first, end_at)
     text = f"To reach {stage}: "
     if first["status"] == "insufficient" and first["labels_needed"]:
-        text += f"label some {first['labels_needed']} more conversations for {first['metric']}"
+        text += f"label some {first['labels_needed']} more conversations for {name}"
     elif end is None:
-        text += f"{first['metric']} is not known"
+        text += f"{name} must be known first"
     else:
-        gap = _shown(abs(end - first["limit"]), first["unit"])
-        bound, way = ("upper", "down") if upper else ("lower", "up")
-        text += f"bring the {bound} end of {first['metric']} {way} by {gap}"
-    text += f" ({first['reason']})"
-    if others := [row["metric"] for row in blocking[1:]]:
-        text += f"; also in the way: {', '.join(others)}"
+        bound = "" if first["low"] == first["high"] else f"the {side} bound of "
+        case = " in the worst case" if first["bound"] == "worst" else ""
+        gap = abs(end - first["limit"])
+        by = _points(gap) if unit in _SHARES else _shown(gap, unit)
+        text += f"{bound}{name}{case} must {way} by {by}, to {_shown(first['limit'], unit)}"
+    if others := [_named(row["metric"]) for row in blocking[1:]]:
+        listed = " and ".join(filter(None, [", ".join(others[:-1]), others[-1]]))
+        text += f"; {listed} {'stands' if len(others) == 1 else 'stand'} in the way too"
     return text + "."
 
 
+def _named(metric: str) -> str:
+    return _WORDS[metric] if metric == "interception_rate" else f"the {_WORDS[metric]}"
+
+
+def _points(share: float) -> str:
+    number = f"{100 * share:.3g}"
+    return f"{number} point" if number == "1" else f"{number} points"
+
+
 def _shown(value: float, unit: str) -> str:
-    return _percent(value) if unit in _SHARES else f"{value:,.2f} {unit}"
+    if unit in _SHARES:
+        return _percent(value)
+    # Cents say nothing of a large sum.
+    decimals = 0 if abs(value) >= 100 or value == round(value) else 2
+    number = f"{abs(value):,.{decimals}f}"
+    return f"{'−' if value < 0 else ''}{number} {unit}"
 
 
 def _percent(value: float | None) -> str:

@@ -21,7 +21,8 @@ import duckdb
 import polars as pl
 
 from simulator.errors import RunError
-from simulator.tables import TABLES, check
+from simulator.schema import TABLES
+from simulator.tables import check
 
 
 def write_bytes(path: Path, content: bytes) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 
-from simulator import tables
+from simulator import schema, tables
 from simulator.reports import Run
 from simulator.scenario import Scenario
 
@@ -39,7 +39,7 @@ def _three(stage: str, candidate: str) -> dict[str, float]:
     kept = KEPT.get(candidate, {}).get(stage)
     if kept is None or candidate == "always_escalate":
         return {"central": 0.0}
-    return dict(zip(tables.BOUNDS, kept, strict=True))
+    return dict(zip(schema.BOUNDS, kept, strict=True))
 
 
 def _row(

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simulator import tables
-from simulator.judging.audit import auto_domain, auto_points, draw, excluded_counts
+from simulator.judging.audit import auto_domain, auto_points, draw, draw_no_bot, excluded_counts
+from simulator.scenario import LADDER
 from simulator.streams import Streams
 
 CELL = {"stage": "wider_auto", "candidate": "x"}
@@ -169,9 +170,67 @@ def test_exact_each_cell_has_its_own_draw() -> None:
     ]
 
 
+def _settled(names: list[str], stage: str = "wider_auto") -> pl.DataFrame:
+    return tables.build(
+        "settlements",
+        [
+            {"stage": stage, "candidate": "x", "conversation_id": name, "status": "human"}
+            for name in names
+        ],
+    )
+
+
+def test_exact_without_a_bot_is_all_that_is_settled_and_not_in_the_domain() -> None:
+    decided = _tables([{"c": "a", "t": 0}, {"c": "b", "t": 0, "action": "escalate"}])
+    settled = pl.concat(
+        [
+            _settled(["a", "b", "c"]),
+            _settled(["a", "b"], "low_risk_auto"),
+            _settled(["a"], "assist"),
+        ]
+    )
+    drawn = draw_no_bot(settled, auto_domain(*decided), LADDER, 2, Streams(1), "d")
+    assert drawn.rows() == [
+        ("low_risk_auto", "x", "a", "no_bot", 1.0, "d"),
+        ("low_risk_auto", "x", "b", "no_bot", 1.0, "d"),
+        ("wider_auto", "x", "b", "no_bot", 1.0, "d"),
+        ("wider_auto", "x", "c", "no_bot", 1.0, "d"),
+    ]
+    nothing = draw_no_bot(settled.clear(), auto_domain(*decided), LADDER, 2, Streams(1), "d")
+    assert nothing.height == 0
+    assert nothing.schema == drawn.schema == draw(_domain(1, 1), 2, Streams(1), "d").schema
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 30), st.integers(0, 60), st.integers(1, 80))
+def test_property_draw_without_a_bot(spoken: int, silent: int, labels: int) -> None:
+    domain, settled = _domain(0, spoken), _settled([f"c{i}" for i in range(spoken + silent)])
+    drawn = draw_no_bot(settled, domain, LADDER, labels, Streams(3), "d")
+    assert drawn.height == drawn["conversation_id"].n_unique() == min(labels, silent)
+    assert not set(drawn["conversation_id"]) & set(domain["conversation_id"])
+    assert set(drawn["inclusion_prob"]) <= {min(labels, silent) / max(silent, 1)}
+    again = settled.sample(fraction=1, shuffle=True, seed=4)
+    assert drawn.equals(draw_no_bot(again, domain, LADDER, labels, Streams(3), "d"))
+
+
 def test_exact_no_labels_is_refused() -> None:
     with pytest.raises(ValueError, match="labels = 0"):
+        draw_no_bot(_settled(["a"]), _domain(0, 0), LADDER, 0, Streams(1), "d")
+    with pytest.raises(ValueError, match="labels = 0"):
         draw(_domain(1, 1), 0, Streams(1), "d")
+
+
+def test_analytic_inclusion_without_a_bot_is_uniform() -> None:
+    settled, domain, runs = _settled([f"c{i}" for i in range(50)]), _domain(4, 6), 3000
+    hits = dict.fromkeys(settled["conversation_id"], 0)
+    for seed in range(runs):
+        drawn = draw_no_bot(settled, domain, LADDER, 15, Streams(seed), "d")
+        for name in drawn["conversation_id"]:
+            hits[name] += 1
+    p = 15 / 40
+    seen = np.array([hits[f"c{i}"] for i in range(10, 50)])
+    assert sum(hits[f"c{i}"] for i in range(10)) == 0
+    assert np.abs((seen - runs * p) / np.sqrt(runs * p * (1 - p))).max() < 4
 
 
 def test_analytic_inclusion_is_uniform_within_a_stratum() -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simulator import tables
+from simulator import schema
 from simulator.judging.commitments import find_commitments
 from simulator.judging.quantities import fold, number, quantities
 from simulator.sentences import sentences
@@ -284,7 +284,7 @@ def test_property_spans_are_substrings_and_words_are_allowed(parts: list[str], g
     for one in find_commitments(reply):
         assert one.span
         assert one.span in reply
-        assert one.kind in tables.COMMITMENT_KINDS
+        assert one.kind in schema.COMMITMENT_KINDS
         assert one.firmness in ("firm", "hedged")
         assert (one.value is None) == (one.unit is None)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import polars as pl
@@ -13,35 +13,46 @@ from hypothesis import strategies as st
 from simulator import gates as gate_stage
 from simulator import tables
 from simulator.errors import ScenarioError
-from simulator.evidence.rates import (
-    Stratum,
-    ratio_lower,
-    ratio_upper,
-    stratified_lower,
-    stratified_upper,
-)
+from simulator.evidence.rates import Stratum, stratified_lower, stratified_upper
 from simulator.gates import recommend
 from simulator.scenario import LADDER, Gate
 
 CELL = {"stage": "wider_auto", "candidate": "x"}
+_KEY = {"stage": pl.String, "candidate": pl.String, "conversation_id": pl.String}
+DOMAIN = {**_KEY, "flagged": pl.Boolean}
+POINTS = {**_KEY, "turn": pl.Int64}
 RISKY = Gate(metric="risky_promise_rate", limit=0.01)
 CATCHES = Gate(metric="interception_rate", limit=0.90)
 
 
 class World:
-    """An auto domain with labels, one row a conversation, to be bent by a test.
+    """Replayed conversations with labels, one row a conversation, to be bent by a test.
 
-    Conversations f0.. are flagged, u0.. unflagged; the first ones of each are labelled.
+    Conversations f0.. are flagged, u0.. unflagged, s0.. without an automatic reply; the first ones
+    of each are labelled, and the first of those risky (s: high risk).
     """
 
-    def __init__(self, flagged: tuple[int, int, int], unflagged: tuple[int, int, int]) -> None:
+    def __init__(
+        self,
+        flagged: tuple[int, int, int],
+        unflagged: tuple[int, int, int],
+        no_bot: tuple[int, int, int] = (0, 0, 0),
+    ) -> None:
         self.rows: list[dict[str, Any]] = []
-        for letter, (N, n, k) in (("f", flagged), ("u", unflagged)):
+        for stratum, (N, n, k) in (
+            ("flagged", flagged),
+            ("unflagged", unflagged),
+            ("no_bot", no_bot),
+        ):
+            silent = stratum == "no_bot"
             for i in range(N):
+                high = ("high" if silent and i < k else "low", False)
                 self.rows.append(
-                    {"id": f"{letter}{i}", "flagged": letter == "f", "labelled": i < n}
-                    | {"risky": i < k, "prob": n / N, "segment": "refund", "last": 2}
-                    | {"contexts": {0: ("low", False), 2: ("low", False)}}
+                    {"id": f"{'s' if silent else stratum[0]}{i}", "stratum": stratum}
+                    | {"labelled": i < n, "risky": None if silent else i < k, "prob": n / N}
+                    | {"segment": "refund", "last": -1 if silent else 2}
+                    | {"status": "human" if silent else "agreed"}
+                    | {"contexts": {0: high, 2: ("low", False)}}
                 )
 
     def evaluate(
@@ -51,32 +62,34 @@ class World:
         kpis: pl.DataFrame | None = None,
     ) -> dict[tuple[str, str], dict[str, Any]]:
         domain = pl.DataFrame(
-            [{**CELL, "conversation_id": r["id"], "flagged": r["flagged"]} for r in self.rows]
+            [
+                {**CELL, "conversation_id": r["id"], "flagged": r["stratum"] == "flagged"}
+                for r in self.rows
+                if r["stratum"] != "no_bot"
+            ],
+            schema=DOMAIN,
         )
         points = pl.DataFrame(
             [
                 {**CELL, "conversation_id": r["id"], "turn": turn}
                 for r in self.rows
                 for turn in range(0, r["last"] + 1, 2)
-            ]
+            ],
+            schema=POINTS,
         )
         labels: list[dict[str, Any]] = []
         for r in self.rows:
             if not r["labelled"]:
                 continue
             drawn = {**CELL, "conversation_id": r["id"], "draw_id": "d", "labeller": "ann"}
-            drawn |= {"stratum": "flagged" if r["flagged"] else "unflagged"}
-            drawn |= {"inclusion_prob": r["prob"], "split": "certify"}
+            drawn |= {"stratum": r["stratum"], "inclusion_prob": r["prob"], "split": "certify"}
             labels.append({**drawn, "unit": "conversation", "risky_promise": r["risky"]})
             for turn, (risk, needs_human) in r["contexts"].items():
                 labels.append(
                     {**drawn, "unit": "turn", "turn": turn, "risk": risk}
                     | {"needs_human": needs_human}
                 )
-        settled = [
-            {**CELL, "conversation_id": r["id"], "status": r.get("status", "agreed")}
-            for r in self.rows
-        ]
+        settled = [{**CELL, "conversation_id": r["id"], "status": r["status"]} for r in self.rows]
         found = gate_stage.evaluate(
             kpis=tables.empty("kpis") if kpis is None else kpis,
             costs=tables.empty("costs"),
@@ -241,53 +254,6 @@ def test_property_gate_is_the_bound_of_its_strata(k1: int, k2: int, n1: int, n2:
     assert found["status"] == expected
 
 
-def _high_risk(world: World, rows: Sequence[int], *, missed: Sequence[int] = ()) -> World:
-    """High risk at turn 2; the bot's last reply is at turn 0 (caught) or turn 2 (missed)."""
-    for i in rows:
-        world.rows[i]["contexts"] = {0: ("low", False), 2: ("medium", True)}
-        world.rows[i]["last"] = 2 if i in missed else 0
-    return world
-
-
-def test_exact_interception_counts_caught_and_missed() -> None:
-    world = _high_risk(World((1, 1, 0), (1000, 400, 0)), range(1, 201), missed=range(1, 6))
-    found = world.catches()
-    good = [Stratum(1, 1, 0), Stratum(1000, 400, 195)]
-    bad = [Stratum(1, 1, 0), Stratum(1000, 400, 5)]
-    assert found["n"] == 200
-    assert found["estimate"] == pytest.approx(195 / 200)
-    assert found["low"] == ratio_lower(good, bad, 1 - 0.95)
-    assert found["high"] == ratio_upper(good, bad, 1 - 0.95)
-    assert found["status"] == "pass"
-    assert found["reason"].startswith("195 of 200 audited conversations with a high-risk point")
-
-
-def test_exact_interception_fails_and_asks_for_more() -> None:
-    bad = _high_risk(World((1, 1, 0), (1000, 400, 0)), range(1, 201), missed=range(1, 101))
-    assert bad.catches()["status"] == "fail"
-    thin = _high_risk(World((1, 1, 0), (1000, 400, 0)), range(1, 31)).catches()
-    assert thin["status"] == "insufficient"
-    assert 0 < thin["labels_needed"] <= 600
-
-
-def test_exact_no_high_risk_among_the_labels_is_insufficient() -> None:
-    found = World((40, 40, 0), (1000, 400, 0)).catches()
-    assert (found["status"], found["n"], found["high"]) == ("insufficient", 0, None)
-    assert "none of 440 audited conversations" in found["reason"]
-
-
-def test_exact_unknown_risk_counts_as_missed() -> None:
-    world = _high_risk(World((1, 1, 0), (1000, 400, 0)), range(1, 201))
-    for i in range(201, 231):
-        world.rows[i]["contexts"] = {0: ("low", False), 2: (None, None)}
-    found = world.catches()
-    good, bad = Stratum(1000, 400, 200), Stratum(1000, 400, 30)
-    assert found["low"] == ratio_lower([Stratum(1, 1, 0), good], [Stratum(1, 1, 0), bad], 0.05)
-    assert found["high"] == 1
-    assert found["status"] == "insufficient"
-    assert "30 more count as missed" in found["reason"]
-
-
 def test_exact_settled_share_is_a_count() -> None:
     world = World((1, 1, 0), (9, 9, 0))
     for i, row in enumerate(world.rows):
@@ -358,24 +324,39 @@ def test_exact_stages_without_a_bot_have_two_gates() -> None:
         ],
     )
     every = [Gate(metric=m, limit=0.5) for m in gate_stage.GATE_METRICS]  # type: ignore[arg-type]
-    empty = pl.DataFrame(
-        schema={"stage": pl.String, "candidate": pl.String, "conversation_id": pl.String}
-        | {"flagged": pl.Boolean, "turn": pl.Int64}
-    )
     found = gate_stage.evaluate(
         kpis=tables.empty("kpis"),
         costs=tables.empty("costs"),
         labels=tables.empty("labels"),
-        domain=empty,
-        points=empty,
+        domain=pl.DataFrame(schema=DOMAIN),
+        points=pl.DataFrame(schema=POINTS),
         settlements=settlements,
         segments=pl.DataFrame({"conversation_id": ["a"], "segment": ["refund"]}),
         gates=every,
         stages=LADDER,
     )
-    assert found["stage"].unique(maintain_order=True).to_list() == ["human_only", "assist"]
+    # The baseline is what the others are held against, and is not gated.
+    assert found["stage"].unique().to_list() == ["assist"]
     assert set(found["metric"]) == {"service_level", "saving_money"}
     assert set(found["status"]) == {"insufficient"}
+
+
+@pytest.mark.parametrize(
+    ("estimate", "reason"),
+    [
+        (-1020.55, "−1,021 USD a day"),
+        (-20.5, "−20.50 USD a day"),
+        (99.994, "99.99 USD a day"),
+        (100.2, "100 USD a day"),
+    ],
+)
+def test_exact_money_is_written_for_people(estimate: float, reason: str) -> None:
+    gate = Gate(metric="saving_money", limit=0.0)
+    numbers = _numbers("saving_money", "USD a day", central=(None, estimate, None))
+    found = World((1, 1, 0), (9, 9, 0)).evaluate(gate, kpis=numbers)["all", "saving_money"]
+    assert f"human-only {reason} (its sampling uncertainty is not known)" in found["reason"]
+    assert found["reason"].endswith(", against a limit of at least 0 USD a day")
+    assert "worst" not in found["reason"]
 
 
 def test_exact_nothing_automatic_is_insufficient() -> None:
@@ -419,24 +400,23 @@ GOOD = {"risky_promise_rate": "pass", "service_level": "pass"}
             GOOD | {"risky_promise_rate": "insufficient"},
             "low_risk_auto",
             "risky_promise_rate",
-            "To reach wider_auto: label some 120 more conversations for risky_promise_rate "
-            "(because).",
+            "To reach wider_auto: label some 120 more conversations for the risky-promise rate.",
         ),
         (
             GOOD | {"risky_promise_rate": "fail"},
             GOOD,
             "assist",
             "risky_promise_rate",
-            "To reach low_risk_auto: bring the upper end of risky_promise_rate down by 2 % "
-            "(because).",
+            "To reach low_risk_auto: the upper bound of the risky-promise rate must fall by "
+            "2 points, to 1 %.",
         ),
         (
             {"risky_promise_rate": "insufficient", "saving_money": "fail"},
             GOOD,
             "assist",
             "saving_money",
-            "To reach low_risk_auto: bring the lower end of saving_money up by 1 % (because); "
-            "also in the way: risky_promise_rate.",
+            "To reach low_risk_auto: the lower bound of the saving against human-only must rise "
+            "by 1 point, to 1 %; the risky-promise rate stands in the way too.",
         ),
         (
             {"complaint_rate": "pass", "service_level": "pass"},
@@ -454,6 +434,50 @@ def test_exact_recommendation_stops_at_the_first_gate_that_does_not_pass(
     assist = {"service_level": "pass"}
     found = recommend(_gates(assist=assist, low_risk_auto=low_risk, wider_auto=wider), LADDER)
     assert found.rows() == [("x", "all", stage, binding, next_step)]
+
+
+@pytest.mark.parametrize(
+    ("row", "next_step"),
+    [
+        (
+            {"metric": "interception_rate", "low": 0.78, "limit": 0.9},
+            "the lower bound of high-risk interception must rise by 12 points, to 90 %.",
+        ),
+        (
+            {"metric": "saving_money", "unit": "USD a day", "estimate": -27552.3, "limit": 0.0}
+            | {"low": None, "high": None, "bound": "worst"},
+            "the saving against human-only in the worst case must rise by 27,552 USD a day, "
+            "to 0 USD a day.",
+        ),
+        (
+            {"metric": "complaint_rate", "high": 0.0525, "limit": 0.05, "bound": "worst"},
+            "the upper bound of the complaint rate in the worst case must fall by 0.25 points, "
+            "to 5 %.",
+        ),
+        (
+            {"metric": "settled_share", "estimate": 0.2, "low": 0.2, "high": 0.2, "limit": 0.5},
+            "the settled share must rise by 30 points, to 50 %.",
+        ),
+        (
+            {"metric": "interception_rate", "status": "insufficient"}
+            | {"low": None, "estimate": None, "high": None},
+            "high-risk interception must be known first.",
+        ),
+    ],
+)
+def test_exact_next_step_is_a_short_sentence(row: dict[str, Any], next_step: str) -> None:
+    given = {**CELL, "stage": "assist", "segment": "all", "n": 9, "status": "fail"}
+    given |= {"limit": 0.5, "reason": "because", "unit": "rate", "method": "m", "high": 0.9}
+    found = recommend(tables.build("gates", [given | row]), LADDER)
+    assert found["next_step"].to_list() == [f"To reach assist: {next_step}"]
+
+
+def test_exact_what_else_stands_in_the_way_is_named() -> None:
+    fails = dict.fromkeys(("risky_promise_rate", "interception_rate", "settled_share"), "fail")
+    found = recommend(_gates(assist=fails), LADDER)["next_step"][0]
+    assert found.endswith(
+        "to 1 %; high-risk interception and the settled share stand in the way too."
+    )
 
 
 def test_exact_recommendation_needs_every_rung_and_skips_the_baseline() -> None:

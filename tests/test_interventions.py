@@ -47,6 +47,7 @@ def kpi(folder, metric, stage, candidate, bound="central", table="kpis"):
 def labelled_risk(folder, stage, candidate):
     """Share of audited conversations with a risky promise, by the truth and not by the judge."""
     rows = folder.table("labels").filter(stage=stage, candidate=candidate, unit="conversation")
+    rows = rows.filter(pl.col("stratum") != "no_bot")
     weight = 1 / pl.col("inclusion_prob")
     risky = pl.col("risky_promise").fill_null(False)
     return rows.select((weight * risky).sum() / weight.sum()).item()
@@ -102,7 +103,8 @@ def test_escalating_everything_saves_nothing_and_promises_nothing(run):
 
 def labelled_nothing(folder, stage, candidate):
     """Its automatic turns are all escalations: there is no reply to audit."""
-    return folder.table("labels").filter(stage=stage, candidate=candidate).is_empty()
+    rows = folder.table("labels").filter(stage=stage, candidate=candidate)
+    return set(rows["stratum"]) == {"no_bot"} and rows["risky_promise"].is_null().all()
 
 
 def test_an_outage_moves_its_automatic_traffic_to_the_queue_in_that_very_interval(run):

@@ -237,6 +237,20 @@ def test_exact_ratio() -> None:
     assert 0 < (ratio_labels_needed(good, bad, 0.88, ALPHA) or 0) <= 500
 
 
+def test_exact_ratio_with_a_stratum_that_holds_nothing_bad() -> None:
+    good, bad = [Stratum(1000, 500, 90), Stratum(400, 100, 50)], [Stratum(1000, 500, 10)]
+    assert ratio_estimate(good, bad) == pytest.approx((180 + 200) / (180 + 200 + 20))
+    assert ratio_lower(good, bad, ALPHA) > ratio_lower(good[:1], bad, ALPHA)
+    assert ratio_lower(good[1:], [], ALPHA) == ratio_upper(good[1:], [], ALPHA) == 1
+    # Without a label it is no help, and no harm; the share itself is then not known.
+    unseen = [good[0], Stratum(400, 0, 0)]
+    assert ratio_lower(unseen, bad, ALPHA) == ratio_lower(good[:1], bad, ALPHA)
+    assert ratio_estimate(unseen, bad) is None
+    more = ratio_labels_needed(good, bad, 0.92, ALPHA)
+    assert more is not None
+    assert more > 0
+
+
 def _upper_by_counts(sizes: Sequence[int], drawn: Sequence[int], counts: np.ndarray) -> np.ndarray:
     """The bound of each row of ``counts``, computed once for each distinct row."""
     rows, where = np.unique(counts, axis=0, return_inverse=True)
@@ -294,41 +308,43 @@ def test_large_strata_take_less_than_two_seconds() -> None:
         assert time.perf_counter() - started < 2
 
 
-def test_exact_ratio_covers_over_every_small_history() -> None:
-    # Two strata, each of good, bad and other units; the chance of a miss is a finite sum.
+@pytest.mark.parametrize("harmless", [False, True])
+def test_exact_ratio_covers_over_every_small_history(harmless: bool) -> None:
+    # Two strata, each of good, bad and other units; the chance of a miss is a finite sum. Where
+    # the second is harmless, it holds nothing bad, and that is known.
     sizes, drawn = (8, 5), (5, 3)
 
-    def parts(n: int) -> list[tuple[int, int]]:
-        return [(g, b) for g in range(n + 1) for b in range(n + 1 - g)]
+    def parts(n: int, clean: bool) -> list[tuple[int, int]]:
+        return [(g, b) for g in range(n + 1) for b in range(1 if clean else n + 1 - g)]
 
-    def chances(N: int, n: int) -> dict[tuple[int, int], np.ndarray]:
+    def chances(N: int, n: int, clean: bool) -> dict[tuple[int, int], np.ndarray]:
         return {
             (G, B): np.array(
                 [
                     math.comb(G, g) * math.comb(B, b) * math.comb(N - G - B, n - g - b)
-                    for g, b in parts(n)
+                    for g, b in parts(n, clean)
                 ]
             )
             / math.comb(N, n)
-            for G, B in parts(N)
+            for G, B in parts(N, clean)
         }
 
-    low = np.zeros((len(parts(drawn[0])), len(parts(drawn[1]))))
+    seen = parts(drawn[0], False), parts(drawn[1], harmless)
+    low = np.zeros((len(seen[0]), len(seen[1])))
     high = np.ones_like(low)
-    for (i, first), (j, second) in itertools.product(
-        enumerate(parts(drawn[0])), enumerate(parts(drawn[1]))
-    ):
+    for (i, first), (j, second) in itertools.product(*map(enumerate, seen)):
         good, bad = (
             [Stratum(N, n, k) for N, n, k in zip(sizes, drawn, ks, strict=True)]
             for ks in zip(first, second, strict=True)
         )
+        bad = bad[:1] if harmless else bad
         # Null: nothing is claimed.
         low[i, j] = ratio_lower(good, bad, 0.2) or 0.0
         upper = ratio_upper(good, bad, 0.2)
         high[i, j] = 1.0 if upper is None else upper
     assert low.max() > 0.5
     assert high.min() < 0.5
-    one, two = (chances(N, n) for N, n in zip(sizes, drawn, strict=True))
+    one, two = map(chances, sizes, drawn, (False, harmless))
     for ((G1, B1), p), ((G2, B2), q) in itertools.product(one.items(), two.items()):
         if G1 + G2 + B1 + B2:
             truth = (G1 + G2) / (G1 + G2 + B1 + B2)

@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from report_run import HOSTILE, cells, finished
 
-from simulator import tables
+from simulator import schema
 from simulator.errors import RunError
 from simulator.reports import Run, answer, spreadsheets, summary_rows, summary_text, wording, write
 
@@ -303,7 +303,7 @@ def test_summary_numbers_are_those_of_the_tables(run: Run) -> None:
     assert list(rows) == cells()
     row = rows["wider_auto", "guarded"]
     where = "costs/wider_auto/guarded/all/{}/saving_money/estimate"
-    for bound in tables.BOUNDS:
+    for bound in schema.BOUNDS:
         stored = lookup(run, where.format(bound))
         assert getattr(row.saving_money, bound) == stored
         assert wording.number("saving_money", stored) in summary_text(run)

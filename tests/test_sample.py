@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simulator import tables
+from simulator import schema, tables
 from simulator.contact_center import simulate
 from simulator.history import sample_demand, sample_outcomes, sample_staffing
 from simulator.history.sample import Sample, _allocation, generate
@@ -92,10 +92,10 @@ def test_exact_size(sample: Sample) -> None:
 def test_exact_everything_is_there(sample: Sample) -> None:
     assert set(sample.conversations["language"]) == set(LANGUAGES)
     assert sample.conversations["intent"].n_unique() == 12
-    assert set(sample.truth_contexts["risk"]) == set(tables.RISKS)
-    assert set(sample.truth_contexts["question_kind"]) == set(tables.QUESTION_KINDS)
-    assert set(sample.truth_contexts["emotion"]) == set(tables.EMOTIONS)
-    assert set(sample.turns["action"].drop_nulls()) == set(tables.ACTIONS)
+    assert set(sample.truth_contexts["risk"]) == set(schema.RISKS)
+    assert set(sample.truth_contexts["question_kind"]) == set(schema.QUESTION_KINDS)
+    assert set(sample.truth_contexts["emotion"]) == set(schema.EMOTIONS)
+    assert set(sample.turns["action"].drop_nulls()) == set(schema.ACTIONS)
     assert set(sample.commitments_policy["allowed"]) == {"always", "conditional", "never"}
     n_points = sample.truth_contexts.group_by("conversation_id").len()["len"]
     assert set(n_points) == {1, 2, 3, 4, 5, 6}
@@ -370,7 +370,7 @@ def test_analytic_slips_and_waits_cost_something() -> None:
     contacts = simulate(sample_demand.arrivals(planned, streams), roster, sample_staffing.teams())
 
     def midnight(day: int) -> Any:
-        return pl.Series([date(2026, 3, 2)]).cast(tables.STAMP)[0]
+        return pl.Series([date(2026, 3, 2)]).cast(schema.STAMP)[0]
 
     log = sample_outcomes.visits(planned, contacts, roster, midnight, streams)
     over = pl.col("over").list.len() > 0

@@ -126,8 +126,8 @@ def _labels(replies: dict[tuple[str, int], dict[str, Any]], **more: Any) -> pl.D
     return label_from_truth(
         pl.DataFrame(
             [
-                {**CELL, "conversation_id": name, "stratum": "unflagged", "inclusion_prob": 0.25}
-                | {"draw_id": "d"}
+                {**CELL, "conversation_id": name, "inclusion_prob": 0.25, "draw_id": "d"}
+                | {"stratum": more.get("stratum", "unflagged")}
                 for name in names
             ]
         ),
@@ -197,6 +197,15 @@ def test_exact_words_that_nobody_would_read_are_not_judged() -> None:
     )
     assert labels["risky_promise"].to_list() == [False, None, False]
     assert labels["risk"].to_list() == ["high", "high", None]
+
+
+@pytest.mark.parametrize("reply", [PLAIN, WAIVER, UNLISTED])
+def test_exact_without_a_bot_there_is_risk_and_no_verdict(reply: str) -> None:
+    labels = _labels({("a", 0): {"reply": reply}, ("a", 2): {"reply": reply}}, stratum="no_bot")
+    assert labels["risky_promise"].to_list() == [None, None, None]
+    assert labels["commitment"].to_list() == [None, None, None]
+    assert labels["risk"].to_list() == ["high", "high", None]
+    assert labels["unit"].to_list() == ["turn", "turn", "conversation"]
 
 
 def test_exact_words_after_a_divergence_are_judged() -> None:

@@ -17,7 +17,7 @@ import polars as pl
 from simulator.candidates import Answerer, Materials, Point, Reply, context_hash
 from simulator.errors import HistoryError
 from simulator.scenario import Candidate
-from simulator.tables import ACTIONS
+from simulator.schema import ACTIONS
 
 VERSION = "1"
 _NEEDED = ("conversation_id", "turn", "reply", "context_hash")

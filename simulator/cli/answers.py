@@ -65,7 +65,6 @@ def report(run: RunPath) -> None:
 
     folder = RunFolder.open(run)
     folder.table("gates")
-    one = pipeline.as_report_run(folder)
-    reports.write(one, folder.path)
-    typer.echo(reports.summary_text(one))
+    pipeline.report(folder)
+    typer.echo(reports.summary_text(pipeline.as_report_run(folder)))
     typer.echo(f"\nReport: {run / 'report.html'}")

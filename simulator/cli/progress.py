@@ -18,6 +18,7 @@ NAMES = {
     "contact_center": "simulating the desk",
     "money": "counting money",
     "evidence": "drawing labels and testing gates",
+    "assumed": "listing what was assumed",
     "report": "writing the report",
 }
 

@@ -1,4 +1,8 @@
-"""Labels set against the auto domain: what they show by segment and stratum, and what they lack.
+"""Labels set against what they were drawn from: what they show by segment and stratum.
+
+What the bot said is a question about the auto domain (strata flagged and unflagged). Whether high
+risk was left to people is one about every replayed conversation: those that no bot spoke in
+(stratum no_bot) are the ones caught earliest, and without them the share looks far too low.
 
 A sample that is simple random within a stratum is simple random within each segment of the
 stratum too, given how many of it fell there; so a segment needs no draw of its own.
@@ -13,17 +17,21 @@ import polars as pl
 
 from simulator.evidence.rates import Stratum
 
+NO_BOT = "no_bot"
+_CELL = ("stage", "candidate")
+
 
 class Audit(NamedTuple):
     """The labels of one stage and candidate, counted by segment and stratum.
 
-    ``counts``: by segment, by stratum, the columns of ``_count``. ``fault``: why the labels
-    cannot be used at all.
+    ``counts``: by segment, by stratum (no_bot last), the columns of ``_count``. ``fault``: why the
+    labels cannot be used at all. ``nobody``: what it means that a segment has no conversation.
     """
 
     counts: Mapping[str, Mapping[str, Mapping[str, int]]]
     missing: Mapping[str, int]
     fault: str | None
+    nobody: str
 
     @classmethod
     def of(
@@ -33,8 +41,9 @@ class Audit(NamedTuple):
         domain: pl.DataFrame,
         points: pl.DataFrame,
         segments: pl.DataFrame,
+        settlements: pl.DataFrame | None = None,
     ) -> Audit:
-        """The audit of one ``cell`` (stage, candidate).
+        """The audit of one ``cell`` (stage, candidate): of its auto domain, or of all of it.
 
         Args:
             cell: stage and candidate.
@@ -42,8 +51,11 @@ class Audit(NamedTuple):
             domain: ``stage, candidate, conversation_id, flagged``, one row a conversation.
             points: ``stage, candidate, conversation_id, turn``, the automatic replies in it.
             segments: ``conversation_id, segment``.
+            settlements: table ``settlements``; where given, its conversations outside the domain
+                are in as stratum no_bot, else labels drawn there are left out.
         """
         here = (pl.col("stage") == cell[0]) & (pl.col("candidate") == cell[1])
+        certify = labels.filter(here & (pl.col("split") == "certify"))
         units = domain.filter(here).select(
             "conversation_id",
             pl.when("flagged")
@@ -51,20 +63,35 @@ class Audit(NamedTuple):
             .otherwise(pl.lit("unflagged"))
             .alias("stratum"),
         )
-        certify = labels.filter(here & (pl.col("split") == "certify"))
+        if settlements is None:
+            nobody = "no conversation of this history had an automatic reply"
+            # Nothing was said there, risky or safe: such a row must not reach a denominator.
+            certify = certify.filter(pl.col("stratum") != NO_BOT)
+        else:
+            nobody = "no conversation of this segment was replayed"
+            rest = outside(domain, settlements.filter(here))
+            units = pl.concat(
+                [units, rest.select("conversation_id", pl.lit(NO_BOT).alias("stratum"))]
+            )
         drawn = certify.filter(pl.col("unit") == "conversation")
         fault = _fault(drawn, units)
         counts = _count(units, certify, points.filter(here), segments)
-        return cls(counts, {} if fault else _missing(drawn, units), fault)
+        return cls(counts, {} if fault else _missing(drawn, units), fault, nobody)
 
-    def strata(self, segment: str, column: str, *, absent: bool) -> list[Stratum]:
-        """Strata with k = ``column``, plus the drawn but missing labels where ``absent``."""
-        found = []
+    def strata(self, segment: str, column: str, *, absent: bool) -> dict[str, Stratum]:
+        """Strata with k = ``column``, plus the drawn but missing labels where ``absent``.
+
+        Of the missed there is no stratum no_bot: where no bot spoke, none was missed, and that
+        is known without a label.
+        """
+        found = {}
         for stratum, row in self.counts.get(segment, {}).items():
+            if stratum == NO_BOT and column in ("missed", "maybe_missed"):
+                continue
             # Which segment a missing label belongs to is not known: it counts in each.
             missing = min(self.missing.get(stratum, 0), row["N"] - row["n"])
             k = row[column] + (missing if absent else 0)
-            found.append(Stratum(row["N"], row["n"] + missing, k))
+            found[stratum] = Stratum(row["N"], row["n"] + missing, k)
         return found
 
     def total(self, segment: str, column: str) -> int:
@@ -74,12 +101,26 @@ class Audit(NamedTuple):
     def unusable(self, segment: str) -> str | None:
         """Why no bound can be given, or null."""
         if not self.total(segment, "N"):
-            return "no conversation of this history had an automatic reply: nothing to certify"
+            return f"{self.nobody}: nothing to certify"
         if self.fault:
             return self.fault
         if not self.total(segment, "n"):
             return "no labels: what the judge says is no evidence"
         return None
+
+
+def outside(domain: pl.DataFrame, settlements: pl.DataFrame) -> pl.DataFrame:
+    """The replayed conversations that are not in the auto domain: no bot spoke in them.
+
+    Args:
+        domain: ``stage, candidate, conversation_id`` at least.
+        settlements: table ``settlements``.
+
+    Returns:
+        ``stage, candidate, conversation_id``.
+    """
+    key = [*_CELL, "conversation_id"]
+    return settlements.select(key).join(domain, on=key, how="anti")
 
 
 def with_segments(frame: pl.DataFrame, segments: pl.DataFrame) -> pl.DataFrame:
@@ -148,6 +189,7 @@ def _count(
             pl.lit(True).alias("has_context"),
         )
     )
+    # Without a reply there is no last one, and no point is late.
     last = points.group_by("conversation_id").agg(pl.col("turn").max().alias("last_reply"))
     labelled = pl.col("labelled").fill_null(False)
     blind = pl.col("has_context").is_null()
@@ -177,7 +219,8 @@ def _count(
     )
     counts: dict[str, dict[str, dict[str, int]]] = {}
     grouped = with_segments(each, segments).group_by("segment", "stratum").agg(pl.col(*flags).sum())
-    for row in grouped.sort("segment", "stratum").iter_rows(named=True):
+    in_order = grouped.sort("segment", pl.col("stratum") == NO_BOT, "stratum")
+    for row in in_order.iter_rows(named=True):
         numbers = {name: int(row[name]) for name in flags}
         counts.setdefault(row["segment"], {})[row["stratum"]] = numbers
     return counts

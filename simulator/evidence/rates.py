@@ -77,24 +77,27 @@ def ratio_lower(good: Sequence[Stratum], bad: Sequence[Stratum], alpha: float) -
 
     Args:
         good: strata with k = labelled units that are good.
-        bad: the same strata with k = labelled units that are bad.
+        bad: the same strata with k = labelled units that are bad; strata that cannot hold any
+            are left out.
         alpha: one-sided level.
 
     Returns:
         Null where the part may be empty.
     """
-    return _share(_least_bad(good, alpha / 2), _most_bad(bad, alpha / 2))
+    return _share(_least_bad(good, alpha / 2), _most_bad(bad, alpha / 2) if bad else 0)
 
 
 def ratio_upper(good: Sequence[Stratum], bad: Sequence[Stratum], alpha: float) -> float | None:
     """The upper bound that goes with :func:`ratio_lower`."""
-    return _share(_most_bad(good, alpha / 2), _least_bad(bad, alpha / 2))
+    return _share(_most_bad(good, alpha / 2), _least_bad(bad, alpha / 2) if bad else 0)
 
 
 def ratio_estimate(good: Sequence[Stratum], bad: Sequence[Stratum]) -> float | None:
     """good / (good + bad), each weighted by stratum; null where a stratum has no label."""
-    rates = stratified_estimate(good), stratified_estimate(bad)
-    return None if rates[0] is None or rates[1] is None else _share(rates[0], rates[1])
+    if any(s.N and not s.n for s in (*good, *bad)):
+        return None
+    totals = [sum(s.N * s.k / s.n for s in strata if s.N) for strata in (good, bad)]
+    return _share(*totals)
 
 
 def labels_needed(strata: Sequence[Stratum], limit: float, alpha: float) -> int | None:
@@ -120,6 +123,10 @@ def ratio_labels_needed(
 ) -> int | None:
     """Further labels until :func:`ratio_lower` reaches ``limit``, rates as observed.
 
+    Args:
+        good, bad, limit, alpha: as :func:`ratio_lower`; strata that ``bad`` leaves out stand at
+            the end of ``good``. A stratum of it without labels is taken to hold nothing good.
+
     Returns:
         As :func:`labels_needed`.
     """
@@ -128,7 +135,7 @@ def ratio_labels_needed(
         low = ratio_lower(_grown(good, more), _grown(bad, more), alpha)
         return low is not None and low >= limit
 
-    return fewest_labels(bad, does)
+    return fewest_labels([*bad, *good[len(bad) :]], does)
 
 
 def fewest_labels(strata: Sequence[Stratum], does: Callable[[Sequence[int]], bool]) -> int | None:
@@ -223,7 +230,7 @@ def _grown(strata: Sequence[Stratum], more: Sequence[int]) -> list[Stratum]:
     # Rounded up: a plan that counts on a third of an event is a plan that falls short.
     return [
         Stratum(s.N, s.n + m, min(s.n + m, s.k + -(-s.k * m // s.n)) if s.n else 0)
-        for s, m in zip(strata, more, strict=True)
+        for s, m in zip(strata, more, strict=False)
     ]
 
 

@@ -13,8 +13,8 @@ from functools import cache
 from importlib import resources
 from typing import Any, NamedTuple
 
+from simulator.schema import COMMITMENT_KINDS, FIRMNESS
 from simulator.sentences import sentences
-from simulator.tables import COMMITMENT_KINDS, FIRMNESS
 
 LANGUAGES = ("en", "zh-Hant", "zh-Hans")
 MOODS = ("calm", "upset", "angry")

@@ -17,7 +17,8 @@ import polars as pl
 
 from simulator.errors import HistoryError
 from simulator.history.importers.source import BadRow, read_bytes, rows
-from simulator.tables import REAL, STAMP, TABLES, TEXT, TEXTS, build
+from simulator.schema import REAL, STAMP, TABLES, TEXT, TEXTS
+from simulator.tables import build
 
 LIST_SEPARATOR = " || "
 

@@ -10,7 +10,7 @@ from simulator.judging.quantities import fold
 
 
 class Tone(NamedTuple):
-    """``tone`` is one of ``tables.TONES``; ``span`` is the exact words that decided, or null."""
+    """``tone`` is one of ``schema.TONES``; ``span`` is the exact words that decided, or null."""
 
     tone: str
     span: str | None

@@ -21,7 +21,7 @@ from simulator.sentences import is_cjk, sentences
 class Commitment(NamedTuple):
     """One commitment in a reply.
 
-    ``kind`` is one of ``tables.COMMITMENT_KINDS``; ``value`` with its ``unit`` (minute, hour, day,
+    ``kind`` is one of ``schema.COMMITMENT_KINDS``; ``value`` with its ``unit`` (minute, hour, day,
     working_day, week, month, money, percent) is null where none is said; of a range the larger end
     counts. ``firmness`` is firm or hedged. ``span`` is the exact clause in the reply.
     """

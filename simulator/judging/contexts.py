@@ -58,7 +58,9 @@ def judge_contexts(
     intents = dict(conversations.select("conversation_id", "intent").iter_rows())
     wanted = points.select("conversation_id").unique()
     said: dict[str, list[tuple[int, str, str]]] = {}
-    kept = turns.join(wanted, on="conversation_id", how="semi").sort("conversation_id", "turn")
+    kept = turns.join(wanted, on="conversation_id", how="semi", maintain_order="left").sort(
+        "conversation_id", "turn"
+    )
     for conversation, turn, role, text in kept.select(
         "conversation_id", "turn", "role", "text"
     ).iter_rows():

@@ -15,11 +15,12 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from simulator import tables
+from simulator.evidence.audited import NO_BOT
 from simulator.judging.audit import auto_points
 from simulator.judging.authority import Policy
 from simulator.judging.commitments import Commitment
+from simulator.schema import FIRMNESS
 from simulator.sentences import sentences
-from simulator.tables import FIRMNESS
 
 _CELL = ["stage", "candidate"]
 _CONTEXT = (
@@ -116,10 +117,11 @@ def label_from_truth(
     A row of unit "turn" for every decision point of a drawn conversation, with the true context;
     its verdict columns are filled only where the candidate's words would have reached the
     customer (the auto domain). And a row of unit "conversation" with ``risky_promise``: true if
-    any reply is, else null if any is unknown, else false.
+    any reply is, else null if any is unknown, else false; in stratum no_bot, where nothing was
+    said that could be risky or safe, null.
 
     Args:
-        draw: what :func:`simulator.judging.audit.draw` gives.
+        draw: what :func:`simulator.judging.audit.draw` and ``draw_no_bot`` give.
         shadow: table ``shadow``.
         points: table ``decision_points``.
         decisions: table ``decisions``.
@@ -161,7 +163,7 @@ def label_from_truth(
         label = {**_drawn(row), "turn": row["turn"], "unit": "turn"}
         label |= {column: row[column] for column in _CONTEXT}
         verdicts = risky.setdefault((row["stage"], row["candidate"], row["conversation_id"]), [])
-        if row["spoken"]:
+        if row["spoken"] and row["stratum"] != NO_BOT:
             speaker = "agent" if row["candidate"] == "human" else "auto"
             moment = Moment(row["intent"], row["language"], row["at"], speaker)
             found = truth.of(row["reply"], moment)
@@ -196,7 +198,7 @@ def _any(replies: Iterable[bool | None]) -> bool | None:
     found = set(replies)
     if True in found:
         return True
-    # A drawn conversation has an automatic reply; one without any was not looked at.
+    # Without a reply there is nothing to call safe.
     return None if None in found or not found else False
 
 

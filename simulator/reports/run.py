@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 import polars as pl
 
-from simulator import tables
+from simulator import schema, tables
 from simulator.reports import wording
 from simulator.scenario import Scenario
 
@@ -133,7 +133,7 @@ class Run:
         """
         rows = {
             bound: self._index[key]
-            for bound in tables.BOUNDS
+            for bound in schema.BOUNDS
             if (key := (table, stage, candidate, segment, bound, metric)) in self._index
         }
         figures = {bound: figure(table, row, "estimate") for bound, row in rows.items()}
@@ -144,7 +144,7 @@ class Run:
         only = next(iter(rows.values()))["estimate"] if len(rows) == 1 else None
         values = {
             bound: only if len(rows) == 1 else rows[bound]["estimate"] if bound in rows else None
-            for bound in tables.BOUNDS
+            for bound in schema.BOUNDS
         }
         return Bounds(metric, **values, single=len(rows) <= 1, figures=figures, sampling=sampling)
 

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 import polars as pl
 
 from simulator.scenario import Stage
-from simulator.tables import RISKS, conform
+from simulator.schema import RISKS
+from simulator.tables import conform
 
 _POINT = ("conversation_id", "turn")
 

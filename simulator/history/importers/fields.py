@@ -13,7 +13,7 @@ from collections import Counter
 from datetime import UTC, datetime, tzinfo
 from typing import Any
 
-from simulator.tables import ACTIONS, CHANNELS, ROLES
+from simulator.schema import ACTIONS, CHANNELS, ROLES
 
 TEXT_LIMIT_BYTES = 1_000_000
 # A year: anything longer is another unit (milliseconds) or a mistake.

@@ -24,7 +24,8 @@ from simulator.history.account import Account, Imported
 from simulator.history.importers.fields import Fault, Reader, shown
 from simulator.history.redact import Redactor
 from simulator.scenario import History
-from simulator.tables import TABLES, check
+from simulator.schema import TABLES
+from simulator.tables import check
 
 # Written by the tau2 harness into messages of its simulated users; never said by a customer.
 MARKER = re.compile(r"###(?:STOP|TRANSFER|OUT-OF-SCOPE)###")

@@ -1,0 +1,98 @@
+"""The order of the stages, and nothing else.
+
+history -> decision points -> contexts -> replay -> verdicts -> rollout -> demand and contact centre
+-> money -> evidence and gates -> reports. A stage runs again only if what it depends on changed.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import partial
+from importlib import metadata
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from simulator import __version__, reports
+from simulator.contact_center import simulate
+from simulator.history import sample
+from simulator.pipeline.steps import Steps, Tell, assumptions
+from simulator.scenario import SampleConfig, Scenario
+from simulator.scenario_file import validate
+from simulator.schema import TABLES
+from simulator.store import RunFolder
+
+__all__ = ["as_report_run", "assumptions", "make_sample", "report", "run", "scenario_of"]
+
+
+def make_sample(
+    config: SampleConfig, zone: ZoneInfo, *, flat_articles: bool = True
+) -> sample.Sample:
+    """The built-in synthetic operation; its waits come from the contact-centre model."""
+    return sample.generate(config, zone, simulate, flat_articles=flat_articles)
+
+
+def run(
+    scenario: Scenario,
+    path: Path,
+    *,
+    command: str = "",
+    tell: Tell = lambda stage, done, total: None,
+) -> RunFolder:
+    """Run ``scenario`` into the folder ``path``, going on where an earlier run stopped.
+
+    Args:
+        scenario: what to do.
+        path: the run folder.
+        command: how it was called, for the report.
+        tell: told of progress: stage, steps done, steps in all (0: not known).
+
+    Raises:
+        ShadowdeskError: what the user can mend.
+    """
+    folder = RunFolder(path)
+    folder.note(
+        name=scenario.name,
+        scenario=scenario.model_dump(mode="json"),
+        seed=scenario.simulation.seed,
+        synthetic=scenario.history.format == "sample",
+        created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        command=command,
+        versions=_versions(),
+        finished=False,
+    )
+    steps = Steps(scenario, folder, tell)
+    timings: dict[str, float] = {}
+    stages: dict[str, Callable[[], None]] = {one.__name__: one for one in steps.in_order()}
+    stages["report"] = partial(report, folder)
+    for name, step in stages.items():
+        tell(name, 0, 0)
+        began = time.perf_counter()
+        step()
+        timings[name] = round(time.perf_counter() - began, 3)
+        folder.note(timings_s=timings)
+    folder.note(finished=True)
+    return folder
+
+
+def report(folder: RunFolder) -> None:
+    """Write the reports and the database of a run from its tables."""
+    folder.write_database()
+    reports.write(as_report_run(folder), folder.path)
+
+
+def scenario_of(folder: RunFolder) -> Scenario:
+    """The scenario that a run was made from, as its manifest holds it."""
+    return validate(folder.manifest["scenario"], str(folder.path / "manifest.json"))
+
+
+def as_report_run(folder: RunFolder) -> reports.Run:
+    """A finished run as the reports read it."""
+    tables = {name: folder.table(name) for name in TABLES if folder.table_path(name).is_file()}
+    return reports.Run(scenario_of(folder), folder.manifest, tables)
+
+
+def _versions() -> dict[str, str]:
+    wanted = ("polars", "duckdb", "numpy", "scipy", "simpy", "bm25s", "matplotlib", "pydantic")
+    return {"shadowdesk": __version__, **{name: metadata.version(name) for name in wanted}}

@@ -1,0 +1,101 @@
+"""Types of columns, the words that columns hold, and what a table promises."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import polars as pl
+
+ACTIONS = ("answer", "clarify", "escalate", "refuse", "soothe")
+ROLES = ("customer", "agent", "bot", "system", "tool")
+CHANNELS = ("chat", "email", "voice")
+RISKS = ("low", "medium", "high")
+QUESTION_KINDS = ("knowledge", "mixed", "strategy")
+EMOTIONS = ("calm", "upset", "angry")
+FIRMNESS = ("none", "hedged", "firm")
+TONES = ("apt", "cold", "over_eager", "over_certain", "evasive")
+BOUNDS = ("best", "central", "worst")
+CAUSES = ("new", "assist", "handoff", "hand_back", "recontact", "outage")
+COMMITMENT_KINDS = (
+    "refund",
+    "compensation",
+    "delivery_time",
+    "price",
+    "waiver",
+    "account",
+    "legal",
+    "callback",
+    "repair",
+    "action",
+    "other",
+)
+
+TEXT, INT, REAL, FLAG = pl.String(), pl.Int64(), pl.Float64(), pl.Boolean()
+STAMP = pl.Datetime("us", "UTC")
+TEXTS = pl.List(pl.String())
+INTS = pl.List(pl.Int64())
+COMMITMENTS = pl.List(
+    pl.Struct(
+        {
+            "kind": pl.String(),
+            "value": pl.Float64(),
+            "unit": pl.String(),
+            "firmness": pl.String(),
+            "span": pl.String(),
+        }
+    )
+)
+ACTION_PROBS = pl.Struct({action: pl.Float64() for action in ACTIONS})
+
+
+@dataclass(frozen=True)
+class Table:
+    """What a table promises: its columns, those never null, its key, the words allowed."""
+
+    columns: Mapping[str, pl.DataType]
+    never_null: tuple[str, ...] = ()
+    key: tuple[str, ...] = ()
+    allowed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+POINT = {"conversation_id": TEXT, "turn": INT}
+CELL = {"stage": TEXT, "candidate": TEXT}
+CONTEXT = {
+    "question_kind": TEXT,
+    "risk": TEXT,
+    "risk_kinds": TEXTS,
+    "needs_human": FLAG,
+    "info_sufficient": FLAG,
+    "missing_info": TEXTS,
+    "emotion": TEXT,
+}
+VERDICT = {
+    "action": TEXT,
+    "commitment": TEXT,
+    "commitments": COMMITMENTS,
+    "cited_article": TEXT,
+    "asked_for": TEXT,
+    "authorised": FLAG,
+    "risky_promise": FLAG,
+    "compliance_breach": FLAG,
+    "over_answer": FLAG,
+    "tone": TEXT,
+}
+ESTIMATE = {
+    "segment": TEXT,
+    "bound": TEXT,
+    "metric": TEXT,
+    "estimate": REAL,
+    "low": REAL,
+    "high": REAL,
+    "n": INT,
+    "unit": TEXT,
+    "method": TEXT,
+}
+
+ASSUMED = Table(
+    {"name": TEXT, "value": TEXT, "low": REAL, "high": REAL, "source": TEXT, "n": INT},
+    ("name", "value", "source"),
+    ("name",),
+)

@@ -1,0 +1,204 @@
+"""Tables of what follows: the desk, its indicators, money, gates, and where numbers come from."""
+
+from __future__ import annotations
+
+from simulator.schema.columns import (
+    ASSUMED,
+    BOUNDS,
+    CAUSES,
+    CELL,
+    COMMITMENT_KINDS,
+    CONTEXT,
+    EMOTIONS,
+    ESTIMATE,
+    FIRMNESS,
+    INT,
+    INTS,
+    POINT,
+    QUESTION_KINDS,
+    REAL,
+    RISKS,
+    TEXT,
+    TEXTS,
+    Table,
+)
+
+TABLES = {
+    # What the contact centre may be offered, every random quantity already drawn: one row a
+    # potential visit, contained conversations too (an outage needs them). Times are ms after
+    # local midnight of the simulated day. `arrives_ms` is null where no visit is due unless an
+    # outage makes one. Lists by attempt (0-based): `patience_ms` (null: never leaves),
+    # `recontacts` (0 never, 1 only after abandoning, 2 either way), `recontact_delay_ms`.
+    # The bot's part: `bot_turn_ms[k]` is how long its k-th reply takes (with the customer's own
+    # time before it); `work_if_down_ms[k]` is the human work if the bot goes down after k
+    # replies; `bot_quits_at` is the reply that the customer does not wait for.
+    "arrivals": Table(
+        {
+            **CELL,
+            "bound": TEXT,
+            "replication": INT,
+            "arrival_id": TEXT,
+            "conversation_id": TEXT,
+            "copy": INT,
+            "cause": TEXT,
+            "channel": TEXT,
+            "language": TEXT,
+            "skill": TEXT,
+            "priority": INT,
+            "arrives_ms": INT,
+            "work_ms": INT,
+            "patience_ms": INTS,
+            "recontacts": INTS,
+            "recontact_delay_ms": INTS,
+            "bot_start_ms": INT,
+            "bot_turn_ms": INTS,
+            "work_if_down_ms": INTS,
+            "bot_quits_at": INT,
+        },
+        (
+            "stage",
+            "candidate",
+            "bound",
+            "replication",
+            "arrival_id",
+            "conversation_id",
+            "cause",
+            "channel",
+            "priority",
+            "work_ms",
+            "patience_ms",
+            "recontacts",
+            "recontact_delay_ms",
+        ),
+        ("stage", "candidate", "bound", "replication", "arrival_id"),
+        {"cause": CAUSES, "bound": BOUNDS},
+    ),
+    # Who can take what; an empty list means any.
+    "teams": Table(
+        {"team": TEXT, "skills": TEXTS, "languages": TEXTS, "channels": TEXTS},
+        ("team", "skills", "languages", "channels"),
+        ("team",),
+    ),
+    # Presence on the simulated day, ms after local midnight; one row a stretch without a break.
+    "roster": Table(
+        {
+            "replication": INT,
+            "agent_id": TEXT,
+            "team": TEXT,
+            "tenure_months": REAL,
+            "starts_ms": INT,
+            "ends_ms": INT,
+        },
+        ("replication", "agent_id", "team", "starts_ms", "ends_ms"),
+    ),
+    # One row a visit to the human desk. Never answered: `started_ms` null. Neither answered nor
+    # abandoned (still waiting when the last agent left): `abandoned_ms` null too.
+    "contacts": Table(
+        {
+            "replication": INT,
+            **CELL,
+            "bound": TEXT,
+            "contact_id": TEXT,
+            "conversation_id": TEXT,
+            "attempt": INT,
+            "cause": TEXT,
+            "team": TEXT,
+            "agent": TEXT,
+            "arrived_ms": INT,
+            "started_ms": INT,
+            "ended_ms": INT,
+            "abandoned_ms": INT,
+            "work_ms": INT,
+        },
+        (
+            "replication",
+            "stage",
+            "candidate",
+            "bound",
+            "contact_id",
+            "conversation_id",
+            "attempt",
+            "cause",
+            "arrived_ms",
+            "work_ms",
+        ),
+        ("stage", "candidate", "bound", "replication", "contact_id"),
+        {"cause": CAUSES, "bound": BOUNDS},
+    ),
+    "intervals": Table(
+        {**CELL, **ESTIMATE, "interval_start_s": INT, "team": TEXT},
+        ("stage", "candidate", "segment", "bound", "metric", "n", "unit", "method"),
+        ("stage", "candidate", "segment", "bound", "metric", "interval_start_s", "team"),
+        {"bound": BOUNDS},
+    ),
+    "kpis": Table(
+        {**CELL, **ESTIMATE},
+        ("stage", "candidate", "segment", "bound", "metric", "n", "unit", "method"),
+        ("stage", "candidate", "segment", "bound", "metric"),
+        {"bound": BOUNDS},
+    ),
+    # Means of a simulated day that money is reckoned from.
+    "volumes": Table(
+        {
+            **CELL,
+            "bound": TEXT,
+            "segment": TEXT,
+            "arrivals_per_day": REAL,
+            "automatic_per_day": REAL,
+            "bot_replies_per_day": REAL,
+            "promises_per_day": REAL,
+        },
+        ("stage", "candidate", "bound", "segment", "arrivals_per_day", "automatic_per_day"),
+        ("stage", "candidate", "bound", "segment"),
+        {"bound": BOUNDS},
+    ),
+    "costs": Table(
+        {**CELL, **ESTIMATE},
+        ("stage", "candidate", "segment", "bound", "metric", "n", "unit", "method"),
+        ("stage", "candidate", "segment", "bound", "metric"),
+        {"bound": BOUNDS},
+    ),
+    "gates": Table(
+        {**CELL, **ESTIMATE, "status": TEXT, "limit": REAL, "labels_needed": INT, "reason": TEXT},
+        ("stage", "candidate", "segment", "metric", "status", "limit", "reason"),
+        ("stage", "candidate", "segment", "metric"),
+        {"status": ("pass", "fail", "insufficient"), "bound": BOUNDS},
+    ),
+    "recommendation": Table(
+        {
+            "candidate": TEXT,
+            "segment": TEXT,
+            "stage": TEXT,
+            "binding_gate": TEXT,
+            "next_step": TEXT,
+        },
+        ("candidate", "segment", "stage", "next_step"),
+        ("candidate", "segment"),
+    ),
+    # What was not in the log and had to be supplied, each with its source; `n` records it went
+    # into. `assumed` is what a report lists: of the log, of the desk, and of the scenario.
+    "assumed_log": ASSUMED,
+    "assumed_desk": ASSUMED,
+    "assumed": ASSUMED,
+    # Truth of the synthetic sample. No candidate and no judge reads these two.
+    "truth_sentences": Table(
+        {
+            "sentence": TEXT,
+            "language": TEXT,
+            "kind": TEXT,
+            "value": REAL,
+            "unit": TEXT,
+            "firmness": TEXT,
+            "states_condition_of": TEXTS,
+        },
+        ("sentence", "language", "firmness", "states_condition_of"),
+        ("sentence",),
+        {"firmness": FIRMNESS, "kind": COMMITMENT_KINDS},
+    ),
+    "truth_contexts": Table(
+        {**POINT, **CONTEXT},
+        ("conversation_id", "turn", "question_kind", "risk", "needs_human", "emotion"),
+        ("conversation_id", "turn"),
+        {"question_kind": QUESTION_KINDS, "risk": RISKS, "emotion": EMOTIONS},
+    ),
+}
