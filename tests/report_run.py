@@ -22,6 +22,20 @@ KEPT = {
     "faq_rag": {"low_risk_auto": (0.30, 0.2, 0.08), "wider_auto": (0.72, 0.45, 0.10)},
     "guarded": {"low_risk_auto": (0.27, 0.22, 0.16), "wider_auto": (0.45, 0.36, 0.24)},
 }
+BREAK_EVEN = {"best": 1.301, "central": 0.712, "worst": 0.0}
+# What must end well; nothing of always_escalate diverges.
+LINEAR = "linear between the worst and the best case"
+NEEDED: dict[tuple[str, str], tuple[float | None, str]] = {
+    ("low_risk_auto", "always_escalate"): (0.0, LINEAR),
+    ("wider_auto", "always_escalate"): (None, "not even if all are contained: saving_money"),
+    ("low_risk_auto", "faq_rag"): (0.83, LINEAR),
+    ("wider_auto", "faq_rag"): (
+        None,
+        "not even if all are contained: saving_money, service_level",
+    ),
+    ("low_risk_auto", "guarded"): (0.41, LINEAR),
+    ("wider_auto", "guarded"): (0.62, LINEAR),
+}
 HOSTILE = (
     "<script>document.title='owned'</script>",
     '"><img src=x onerror="document.title=\'owned\'">',
@@ -89,7 +103,10 @@ def _kpis() -> pl.DataFrame:
                     "auto_share": (0.41 if cell[0] == "low_risk_auto" else 0.97, "share"),
                     "settled_share": (0.62 - kept / 3, "share"),
                     "handoff_share": (0.31, "share"),
-                    "diverged_share": (0.38 + kept / 3, "share"),
+                    "diverged_share": (
+                        0.0 if cell[1] == "always_escalate" else 0.38 + kept / 3,
+                        "share",
+                    ),
                     "contained_rate": (kept, "share"),
                     "escalation_rate": (0.2, "share"),
                     "quit_rate": (0.021, "share"),
@@ -126,8 +143,14 @@ def _costs() -> pl.DataFrame:
             saving = base + 1109.5 + 412.0 - total
             rows.append(_row(cell, bound, "saving_money", saving, "USD/day"))
             rows.append(_row(cell, bound, "saving_hours", 352.2 * kept, "h/day"))
-            even = None if cell[1] == "always_escalate" else 0.014 + kept / 20
-            rows.append(_row(cell, bound, "break_even_risky_promise_rate", even, "share"))
+            even = BREAK_EVEN[bound] if cell[0] in AUTO else None
+            rows.append(
+                _row(cell, bound, "break_even_risky_promise_rate", even, "promises/conversation")
+            )
+        if cell in NEEDED:
+            needed, method = NEEDED[cell]
+            row = _row(cell, "central", "breakdown_contained_share", needed, "share of diverged")
+            rows.append(row | {"low": None, "high": None, "method": method})
     return tables.build("costs", rows)
 
 
@@ -228,7 +251,10 @@ def _recommendation() -> pl.DataFrame:
     reach = {
         "always_escalate": ("assist", "Label conversations: no label is on record"),
         "faq_rag": ("assist", "Stop the flat promises; the lower bound is 4.6 points over"),
-        "guarded": ("low_risk_auto", "Label 229 more conversations without a risky promise"),
+        "guarded": (
+            "low_risk_auto",
+            "To reach wider_auto: label 229 more for the assist-only rate",
+        ),
     }
     rows = []
     for candidate, (stage, step) in reach.items():

@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_contact_center import able, arrival, bot, presence
+from tests.test_contact_center import able, arrival, bot, presence
 
 from simulator import tables
 from simulator.contact_center import desk_kpis, simulate, with_outages

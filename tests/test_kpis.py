@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 from scipy import stats
-from test_contact_center import presence
+from tests.test_contact_center import presence
 
 from simulator import tables
 from simulator.contact_center import desk_intervals, desk_kpis

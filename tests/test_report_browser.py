@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, sync_playwright
-from report_run import finished
 
+from simulator import pipeline
 from simulator.reports import write
+from simulator.scenario_file import load
+from tests.conftest import ROOT
+from tests.report_run import finished
 
+SMALL = (
+    "history.sample.conversations=300",
+    "history.sample.contacts_per_day=400",
+    "history.sample.days=8",
+    "simulation.days=4",
+    "simulation.replications=1",
+    "simulation.processes=1",
+)
 CHROMIUM = Path("/usr/bin/chromium")
 QUIET = (
     "--no-sandbox",
@@ -45,11 +57,18 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "report.html"
 
 
-@pytest.fixture(params=[360, 800, 1400])
-def opened(
-    browser: Browser, report: Path, request: pytest.FixtureRequest
+@pytest.fixture(scope="session")
+def simulated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The report of a run from beginning to end: a small sample, with an outage."""
+    scenario = load(ROOT / "scenarios" / "peak_outage.toml", SMALL)
+    folder = pipeline.run(scenario, tmp_path_factory.mktemp("simulated") / "out")
+    return folder.path / "report.html"
+
+
+def open_at(
+    browser: Browser, report: Path, width: int
 ) -> Iterator[tuple[Page, list[str], list[str]]]:
-    page = browser.new_page(viewport={"width": request.param, "height": 900})
+    page = browser.new_page(viewport={"width": width, "height": 900})
     said: list[str] = []
     asked: list[str] = []
     page.on("console", lambda message: said.append(message.text))
@@ -61,8 +80,36 @@ def opened(
     page.close()
 
 
+@pytest.fixture(params=[360, 800, 1400])
+def opened(
+    browser: Browser, report: Path, request: pytest.FixtureRequest
+) -> Iterator[tuple[Page, list[str], list[str]]]:
+    yield from open_at(browser, report, request.param)
+
+
+@pytest.fixture(params=[360, 800, 1400])
+def real(
+    browser: Browser, simulated: Path, request: pytest.FixtureRequest
+) -> Iterator[tuple[Page, list[str], list[str]]]:
+    yield from open_at(browser, simulated, request.param)
+
+
 def test_opens_quietly_and_fits(opened: tuple[Page, list[str], list[str]], report: Path) -> None:
-    page, said, asked = opened
+    assert_quiet_and_within(*opened, report)
+
+
+def test_a_simulated_run_opens_quietly_and_fits(
+    real: tuple[Page, list[str], list[str]], simulated: Path
+) -> None:
+    page, _, _ = real
+    assert_quiet_and_within(*real, simulated)
+    assert "Bot down" in page.locator("#chart-load-guarded svg").text_content()
+    text = page.locator("main").inner_text()
+    assert not re.search(r"\bNone\b|\bnan\b|low_risk_auto|\{\{", text)
+    assert grave_violations(page) == []
+
+
+def assert_quiet_and_within(page: Page, said: list[str], asked: list[str], report: Path) -> None:
     assert said == []
     assert [url for url in asked if not url.startswith("data:")] == [report.as_uri()]
     wide, view = page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
@@ -87,15 +134,17 @@ def test_hostile_replies_are_text(opened: tuple[Page, list[str], list[str]]) -> 
 
 
 def test_axe_finds_no_serious_violation(opened: tuple[Page, list[str], list[str]]) -> None:
-    page, _, _ = opened
+    assert grave_violations(opened[0]) == []
+
+
+def grave_violations(page: Page) -> list[tuple[str, str]]:
     page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
     found = Axe().run(page).response["violations"]
-    grave = [
+    return [
         (one["id"], one["nodes"][0]["html"][:200])
         for one in found
         if one["impact"] in ("serious", "critical")
     ]
-    assert grave == []
 
 
 def test_works_by_keyboard(opened: tuple[Page, list[str], list[str]]) -> None:
@@ -116,13 +165,18 @@ def test_chart_data_downloads_as_the_file(browser: Browser, report: Path) -> Non
     assert got == (report.parent / "charts" / "saving.csv").read_bytes()
 
 
-def test_prints_without_cutting_a_table(browser: Browser, report: Path) -> None:
+@pytest.mark.parametrize("which", ["report", "simulated"])
+def test_prints_without_cutting_a_table(
+    browser: Browser, which: str, request: pytest.FixtureRequest
+) -> None:
     page = browser.new_page(viewport={"width": 718, "height": 1000})
-    page.goto(report.as_uri())
+    page.goto(request.getfixturevalue(which).as_uri())
     page.emulate_media(media="print")
-    wide = page.evaluate(
-        "[...document.querySelectorAll('table')].filter(t => t.offsetParent)"
-        ".map(t => t.getBoundingClientRect().right)"
+    # What is folded away on the screen is printed too.
+    edges = page.evaluate(
+        "[...document.querySelectorAll('table')].map(t => t.getBoundingClientRect())"
+        ".map(r => [r.right, r.height])"
     )
     page.close()
-    assert max(wide) <= 718
+    assert max(right for right, _ in edges) <= 718
+    assert min(height for _, height in edges) > 0

@@ -29,7 +29,8 @@ from simulator.sentences import is_cjk
 # Bounded and anchored at the start of a run of such characters, so that no text makes it slow.
 _EMAIL = re.compile(
     r"(?<![A-Za-zÀ-ɏ0-9._%+-])[A-Za-zÀ-ɏ0-9._%+-]{1,64}[@＠]"
-    r"(?:[A-Za-zÀ-ɏ0-9](?:[A-Za-zÀ-ɏ0-9-]{0,62})[.．]){1,8}[A-Za-z][A-Za-z0-9-]{1,23}(?![A-Za-z0-9])"
+    r"(?:[A-Za-zÀ-ɏ0-9](?:[A-Za-zÀ-ɏ0-9-]{0,62})[.．]){1,8}[A-Za-zÀ-ɏ][A-Za-zÀ-ɏ0-9-]{1,23}"
+    r"(?![A-Za-zÀ-ɏ0-9])"
 )
 # Seven digits with no more than four other characters between neighbours.
 _DIGITS = re.compile(r"(?:\d[^\d\n]{0,4}){6}\d")

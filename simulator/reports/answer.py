@@ -73,13 +73,15 @@ def leader(run: Run) -> Advice | None:
 
     One that saves something in the central case goes before one that does not, then the further
     stage, then the larger saving: a candidate that hands everything to people passes every gate,
-    and is no answer.
+    and is no answer. Among those that may go nowhere, one whose next stage lacks evidence goes
+    before one whose next stage fails.
     """
 
-    def worth(one: Advice) -> tuple[bool, int, float]:
+    def worth(one: Advice) -> tuple[bool, int, float, bool, float]:
         saving = run.bounds("costs", one.stage, one.candidate, "saving_money").central or 0.0
         place = run.stages.index(one.stage) if one.stage in run.stages else 0
-        return (saving > 0 and place > 0, place, saving)
+        ahead = run.bounds("costs", one.next_stage or one.stage, one.candidate, "saving_money")
+        return (saving > 0 and place > 0, place, saving, one.status != "fail", ahead.central or 0.0)
 
     overall = advice(run, segment="all")
     return max(overall, key=worth, default=None)
@@ -89,7 +91,7 @@ def headline(run: Run) -> str:
     """One sentence: how far the rollout may go, and with whom."""
     best = leader(run)
     if best is None:
-        return "No recommendation: this run has no candidate that was put to the gates."
+        return "No recommendation: no candidate other than people was put to the gates."
     if best.stage == run.baseline:
         return "No candidate may answer customers yet: stay with people alone."
     return (
@@ -113,6 +115,33 @@ def segments_apart(run: Run, candidate: str) -> list[tuple[str, list[str]]]:
     return sorted(apart.items(), key=lambda pair: -order.get(pair[0], -1))
 
 
+def automatic_cell(run: Run, one: Advice | None) -> tuple[str, str] | None:
+    """The first stage from ``one`` on where its candidate answers customers; None: nowhere."""
+    if one is None or one.stage not in run.stages:
+        return None
+    further = run.stages[run.stages.index(one.stage) :]
+    cells = [(stage, one.candidate) for stage in further if run.automatic(stage, one.candidate)]
+    return next((cell for cell in cells if cell in run.cells), None)
+
+
+def missed(run: Run, stage: str, candidate: str) -> list[str]:
+    """The limits that a cell misses even where every unknown outcome is a good one."""
+    method = run.method("costs", stage, candidate, "breakdown_contained_share") or ""
+    return [
+        wording.metric_label(name)
+        for name in method.rpartition(": ")[2].split(", ")
+        if name in wording.METRICS
+    ]
+
+
+def promises_left_out(run: Run) -> bool:
+    """Whether cost and saving leave risky promises out, there being nothing to judge them by."""
+    found = [run.bounds("costs", *cell, "promise_money") for cell in run.cells]
+    people = next((b for cell, b in zip(run.cells, found, strict=True) if cell[0] == run.baseline),
+                  None)  # fmt: skip
+    return people is not None and bool(people.figures) and not people.known
+
+
 def why_not_further(run: Run, one: Advice) -> str:
     """Why ``one`` stops where it does, as the gate itself put it."""
     if one.next_stage is None:
@@ -124,7 +153,7 @@ def why_not_further(run: Run, one: Advice) -> str:
     said = {"fail": "fails", "insufficient": "lacks evidence"}.get(
         one.status or "", "holds it back"
     )
-    reason = f": {sentence(one.reason)}" if one.reason else "."
+    reason = f": {wording.readable(sentence(one.reason), run.stages)}" if one.reason else "."
     return f"{where} is held back: the gate “{gate}” {said}{reason}"
 
 
@@ -154,9 +183,9 @@ def proposal(run: Run) -> str | None:
     asked = run.scenario.proposal
     if asked is None:
         return None
-    what = f"The scenario proposes {asked.candidate} at {wording.stage_label(asked.stage)} for " + (
-        "all conversations" if asked.segment == "all" else asked.segment
-    )
+    whom = "all conversations" if asked.segment == "all" else wording.visible(asked.segment)
+    where = f"{wording.visible(asked.candidate)} at {wording.stage_label(asked.stage)}"
+    what = f"The scenario proposes {where} for {whom}"
     gates = run.gates(asked.stage, asked.candidate, asked.segment)
     if not gates:
         return f"{what}: no gate was put to it."

@@ -70,7 +70,7 @@ def rows_of(axes: Axes, cells: Sequence[tuple[str, str]]) -> None:
     )
     axes.set_ylim(len(cells) - 0.4, -0.6)
     axes.grid(axis="y", visible=False)
-    axes.tick_params(axis="y", length=0)
+    axes.tick_params(axis="y", length=0, pad=7)
     for place in range(1, len(cells)):
         if cells[place][0] != cells[place - 1][0]:
             axes.axhline(place - 0.5, color="#c3c9cf", linewidth=0.8)

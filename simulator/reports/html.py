@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
+from datetime import datetime
 from functools import cache
 from typing import Any
 
@@ -18,7 +19,8 @@ WAITS = ("offered_per_day", "escalated_per_day", "asa_s", "wait_p90_s", "service
          "abandonment_rate", "occupancy", "unserved_per_day")  # fmt: skip
 OUTCOMES = ("auto_share", "settled_share", "handoff_share", "diverged_share", "contained_rate",
             "quit_rate", "complaint_rate")  # fmt: skip
-MONEY = ("total_money", "saving_money", "saving_hours", "break_even_risky_promise_rate")
+MONEY = ("total_money", "saving_money", "saving_hours", "break_even_risky_promise_rate",
+         "breakdown_contained_share")  # fmt: skip
 PARTS = ("labour_money", "bot_money", "promise_money", "complaint_money", "abandonment_money")
 
 
@@ -39,6 +41,7 @@ def _environment() -> jinja2.Environment:
         percent=wording.percent,
         listed=wording.listed,
         sentence=answer.sentence,
+        readable=wording.readable,
     )
     return environment
 
@@ -64,13 +67,21 @@ def page(run: Run, charts: Sequence[Chart]) -> str:
     """
     template = _environment().get_template("report.html")
     best = answer.leader(run)
+    left_out = answer.promises_left_out(run)
+    ahead = best is not None and best.stage != run.baseline
     return template.render(
         run=run,
         scenario=run.scenario,
         manifest=run.manifest,
+        made=_made(run),
         currency=run.scenario.money.currency,
         headline=answer.headline(run),
         saving_sentence=readings.money_spread(run, best),
+        breakdown_sentence=readings.breakdown(run, best),
+        risk_sentence=readings.risk(run),
+        promises_left_out=left_out,
+        automatic=any(run.automatic(*cell) for cell in run.cells),
+        ahead=ahead,
         proposal=answer.proposal(run),
         best=best,
         # The one that the headline names comes first.
@@ -79,7 +90,12 @@ def page(run: Run, charts: Sequence[Chart]) -> str:
             for one in sorted(answer.advice(run, segment="all"), key=lambda one: one != best)
         ],
         cells=[_cell(run, *cell) for cell in run.cells],
-        heads={"waits": WAITS, "outcomes": OUTCOMES, "money": MONEY, "parts": PARTS},
+        heads={
+            "waits": WAITS,
+            "outcomes": OUTCOMES,
+            "money": MONEY,
+            "parts": [m for m in PARTS if m != "promise_money" or not left_out],
+        },
         metrics=wording.METRICS,
         gates=_gates(run),
         risks=_risks(run),
@@ -90,6 +106,16 @@ def page(run: Run, charts: Sequence[Chart]) -> str:
         methods=_methods(run, best),
         unknown=wording.UNKNOWN,
     )
+
+
+def _made(run: Run) -> str:
+    """When the run was made, to the minute; as the manifest has it where it is no ISO time."""
+    text = str(run.manifest.get("created_at") or "")
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        return text
+    return f"{at:%Y-%m-%d %H:%M} {at.tzname() or ''}".rstrip()
 
 
 def _link(chart: Chart) -> str:
@@ -114,6 +140,7 @@ def _cell(run: Run, stage: str, candidate: str) -> dict[str, Any]:
         ),
         **{metric: run.bounds("kpis", stage, candidate, metric) for metric in (*WAITS, *OUTCOMES)},
         **{metric: run.bounds("costs", stage, candidate, metric) for metric in (*MONEY, *PARTS)},
+        "missed": answer.missed(run, stage, candidate),
         "flagged": run.bounds("kpis", stage, candidate, "risky_promise_rate_judged"),
     }
 

@@ -55,13 +55,21 @@ def charts(run: Run) -> list[Chart]:
         # Its own font lacks Chinese; only the browser's matters.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         found = [
-            *(_load(run, candidate) for candidate in run.candidates),
+            *_loads(run),
             _waits(run),
             _saving(run),
             _cost(run),
             _risk(run),
             _settlement(run),
         ]
+    return [one for one in found if one is not None]
+
+
+def _loads(run: Run) -> list[Chart]:
+    """One chart a candidate above the baseline; people alone have one where there is none."""
+    above = run.table("intervals").filter(pl.col("stage") != run.baseline)["candidate"]
+    names = [name for name in run.candidates if name in set(above)] or run.candidates[:1]
+    found = [_load(run, name) for name in names]
     return [one for one in found if one is not None]
 
 
@@ -75,7 +83,7 @@ def _load(run: Run, candidate: str) -> Chart | None:
     )
     stages = [s for s in run.stages if rows.filter(pl.col("stage") == s).height]
     own = rows.filter((pl.col("candidate") == candidate) & (pl.col("stage") != run.baseline))
-    if own.is_empty():
+    if rows.is_empty():
         return None
     figure = Figure(figsize=(WIDTH, 4.4), layout="constrained")
     load, agents = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
@@ -92,10 +100,24 @@ def _load(run: Run, candidate: str) -> Chart | None:
             label=wording.stage_label(stage),
         )
         best, worst = _hours(here, "offered", "best"), _hours(here, "offered", "worst")
-        if best[0] == worst[0] and best[0]:
+        # The one case may run later into the night than the other.
+        both = sorted({*best[0]} & {*worst[0]})
+        if both:
+            low, high = (dict(zip(*found, strict=True)) for found in (best, worst))
             load.fill_between(
-                best[0], best[1], worst[1], step="post", color=colour, alpha=0.13, linewidth=0
-            )
+                both,
+                [low[hour] for hour in both],
+                [high[hour] for hour in both],
+                step="post", color=colour, alpha=0.13, linewidth=0,
+            )  # fmt: skip
+    for place, (starts, ends) in enumerate(readings.outages(run)):
+        for axes in (load, agents):
+            axes.axvspan(
+                starts / 3600, ends / 3600, facecolor=ORANGE, alpha=0.18, linewidth=0,
+                label="Bot down" if place == 0 and axes is load else None,
+            )  # fmt: skip
+            for edge in (starts, ends):
+                axes.axvline(edge / 3600, color=INK, linewidth=0.8, linestyle=(0, (2, 2)))
     at_desk = _hours(rows.filter(pl.col("stage") == stages[0]), "agents", "central")
     agents.fill_between(*at_desk, step="post", color="#c3c9cf", linewidth=0)
     load.set_ylabel("contacts a half-hour")
@@ -104,8 +126,10 @@ def _load(run: Run, candidate: str) -> Chart | None:
         axes.set_ylim(bottom=0)
     agents.set_xlabel(f"local time ({run.scenario.history.timezone})")
     agents.xaxis.set_major_locator(mpl.ticker.MultipleLocator(2))
-    agents.xaxis.set_major_formatter(lambda hour, _: f"{int(hour):02d}:00")
-    figure.legend(*load.get_legend_handles_labels(), loc="outside upper left", ncols=4)
+    agents.xaxis.set_major_formatter(
+        lambda hour, _: f"{int(hour) % 24:02d}:00" + ("\nnext day" if hour >= 24 else "")
+    )
+    figure.legend(*load.get_legend_handles_labels(), loc="outside upper left", ncols=5)
     data = rows.select(
         pl.col("interval_start_s").map_elements(wording.clock, return_dtype=pl.String).alias("at"),
         "stage",
@@ -154,7 +178,9 @@ def _ranges(
             continue
         axes.plot([min(known), max(known)], [row, row], color=colour, linewidth=3, alpha=0.55)
         if bounds.central is not None:
-            axes.plot(bounds.central * scale, row, marker, color=colour, markersize=8)
+            axes.plot(
+                bounds.central * scale, row, marker, color=colour, markersize=8, clip_on=False
+            )
 
 
 def _tidy(run: Run, table: str, metrics: Sequence[str]) -> pl.DataFrame:
@@ -176,7 +202,7 @@ def _waits(run: Run) -> Chart | None:
     rows_of(wait, run.cells)
     level.grid(axis="y", visible=False)
     wait.set_title("Mean wait, seconds")
-    wait.set_xlim(left=0)
+    wait.set_xlim(0, max(1.0, wait.get_xlim()[1]))
     level.tick_params(axis="y", length=0)
     title = f"Service level ({run.scenario.contact_center.target_wait_s:g} s), %"
     level.set_xlim(right=101)
@@ -200,12 +226,21 @@ def _saving(run: Run) -> Chart | None:
     if data.is_empty():
         return None
     # The baseline is what savings are against; it has none of its own.
-    cells = [cell for cell in run.cells if run.bounds("costs", *cell, "saving_money").figures]
+    cells = [
+        cell
+        for cell in run.cells
+        if cell[0] != run.baseline and run.bounds("costs", *cell, "saving_money").figures
+    ]
+    if not cells:
+        return None
     figure = Figure(figsize=(WIDTH, height(len(cells))), layout="constrained")
     axes = figure.subplots()
     axes.axvline(0, color=INK, linewidth=1)
     _ranges(run, axes, cells, "costs", "saving_money")
     rows_of(axes, cells)
+    left, right = axes.get_xlim()
+    if max(abs(left), abs(right)) < 1:
+        axes.set_xlim(-1, 1)
     axes.set_xlabel(f"saving against people alone, {run.scenario.money.currency} a day")
     axes.xaxis.set_major_formatter(lambda x, _: f"{x:,.0f}".replace("-", "−"))
     return chart(
@@ -229,6 +264,8 @@ def _cost(run: Run) -> Chart | None:
     axes = figure.subplots()
     left = [0.0] * len(cells)
     for metric, (colour, label) in MONEY.items():
+        if metric == "promise_money" and answer.promises_left_out(run):
+            continue
         # An unknown part has no length; the table beside the chart says that it is unknown.
         parts = [run.bounds("costs", *cell, metric).central or 0.0 for cell in cells]
         axes.barh(
@@ -249,7 +286,7 @@ def _risk(run: Run) -> Chart | None:
     )
     rows = {(g["stage"], g["candidate"]): g for g in gates.iter_rows(named=True)}
     cells = [cell for cell in run.cells if cell in rows]
-    if not cells:
+    if all(rows[cell]["estimate"] is None and rows[cell]["high"] is None for cell in cells):
         return None
     figure = Figure(figsize=(WIDTH, height(len(cells)) + 0.2), layout="constrained")
     axes = figure.subplots()

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import time
 from typing import Any
 
 import polars as pl
 
-from simulator.reports import wording
+from simulator.reports import answer, wording
 from simulator.reports.answer import Advice
 from simulator.reports.run import Bounds, Run
+
+HALF_HOUR_S = 1800
 
 
 def _name(candidate: str) -> str:
@@ -20,44 +23,69 @@ def _at(cell: tuple[str, str]) -> str:
 
 
 def load(run: Run, candidate: str, own: pl.DataFrame, rows: pl.DataFrame) -> str:
-    """The busiest half-hour of people alone, and what the candidate's last stage makes of it.
+    """The busiest half-hour of people alone, what the candidate's last stage makes of it, outages.
 
     ``rows``: intervals of the baseline and the candidate (team and segment ``all``, metrics
-    ``offered`` and ``agents``); ``own``: those of the candidate above the baseline.
+    ``offered`` and ``agents``); ``own``: those of the candidate above the baseline, if any.
     """
-    furthest = [stage for stage in run.stages if own.filter(pl.col("stage") == stage).height][-1]
+    above = [stage for stage in run.stages if own.filter(pl.col("stage") == stage).height]
 
-    def offered(stage: str, who: str | None = None) -> pl.DataFrame:
+    def offered(stage: str, who: str | None = None) -> dict[int, float]:
         found = rows.filter(
             (pl.col("stage") == stage)
             & (pl.col("metric") == "offered")
             & (pl.col("bound") == "central")
             & pl.col("estimate").is_not_null()
         )
-        return found if who is None else found.filter(pl.col("candidate") == who)
+        found = found if who is None else found.filter(pl.col("candidate") == who)
+        return dict(found.select("interval_start_s", "estimate").iter_rows())
 
-    base, then = offered(run.baseline), offered(furthest, candidate)
-    if base.is_empty() or then.is_empty():
+    base = offered(run.baseline)
+    then = offered(above[-1], candidate) if above else {}
+    if not base or (above and not then):
         return "The load of a half-hour is unknown for one of the stages."
-    peak = base.sort("estimate", descending=True).row(0, named=True)
-    at = peak["interval_start_s"]
-    there = then.filter(pl.col("interval_start_s") == at)["estimate"].to_list()
+    at = min(base, key=lambda second: (-base[second], second))
     agents = rows.filter(
         (pl.col("stage") == run.baseline)
         & (pl.col("metric") == "agents")
         & (pl.col("interval_start_s") == at)
     )["estimate"].to_list()
+    known = agents and agents[0] is not None
     desk = (
-        f"{_plain(agents[0])} agents are logged in then."
-        if agents and agents[0] is not None
+        f"{_plain(agents[0])} {'agent is' if agents[0] == 1 else 'agents are'} logged in then."
+        if known
         else "How many agents are logged in then is unknown."
     )
-    after = f"{_plain(there[0])}" if there else "an unknown number"
-    return (
-        f"In the busiest half-hour of people alone, {wording.clock(at)}, "
-        f"{_plain(peak['estimate'])} contacts reach the desk; with {_at((furthest, candidate))} "
-        f"it is {after} (central case). {desk}"
+    if not above:
+        return (
+            f"In the busiest half-hour, {wording.clock(at)}, {_plain(base[at])} contacts reach the "
+            f"desk. {desk}"
+        )
+    where = _at((above[-1], candidate))
+    after = _plain(then[at]) if at in then else "an unknown number"
+    text = (
+        f"In the busiest half-hour of people alone, {wording.clock(at)}, {_plain(base[at])} "
+        f"contacts reach the desk; with {where} it is {after} (central case). {desk}"
     )
+    for starts, ends in outages(run):
+        hit = [s for s in then if s < ends and s + HALF_HOUR_S > starts]
+        if hit:
+            most, usual = max(then[s] for s in hit), max(base.get(s, 0.0) for s in hit)
+            text += (
+                f" In the outage, {wording.clock(starts)} to {wording.clock(ends)}, up to "
+                f"{_plain(most)} a half-hour reach it with {where}; with people alone, "
+                f"{_plain(usual)}."
+            )
+    return text
+
+
+def outages(run: Run) -> list[tuple[int, int]]:
+    """The scenario's outages of the bot: seconds after local midnight, from and to."""
+    return [(_second(one.starts), _second(one.ends)) for one in run.scenario.simulation.outages]
+
+
+def _second(at: time) -> int:
+    return at.hour * 3600 + at.minute * 60 + at.second
 
 
 def _plain(value: float) -> str:
@@ -73,8 +101,10 @@ def waits(run: Run) -> str:
     """Who waits least in the central case, and how bad the worst case is there."""
     found = [(cell, b) for cell, b in _with(run, "kpis", "asa_s") if cell[0] != run.baseline]
     base = next((b for cell, b in _with(run, "kpis", "asa_s") if cell[0] == run.baseline), None)
+    if not found and base is not None:
+        return f"People alone: the mean wait is {wording.number('asa_s', base.central)}."
     if not found:
-        return "Waits beyond people alone are unknown."
+        return "Waits are unknown."
     cell, best = min(found, key=lambda pair: pair[1].central or 0.0)
     text = f"The shortest mean wait is {wording.number('asa_s', best.central)}, {_at(cell)}"
     if best.worst is not None and not best.single:
@@ -101,10 +131,13 @@ def saving(run: Run) -> str:
             f"{wording.number('saving_money', top.central)} a day, {_at(cell)} (worst: {worst})."
         )
     cell, top = max(sure, key=lambda pair: pair[1].worst or 0.0)
+    amount = wording.number("saving_money", top.worst)
+    if wording.number("saving_money", top.best) != amount:
+        amount += f" to {wording.number('saving_money', top.best)}"
+    save = "saves" if len(sure) == 1 else "save"
     return (
-        f"{len(sure)} of {len(found)} save money even in the worst case; the most does {_at(cell)}:"
-        f" {currency} {wording.number('saving_money', top.worst)} to "
-        f"{wording.number('saving_money', top.best)} a day."
+        f"{len(sure)} of the {len(found)} stages and candidates {save} money even in the worst "
+        f"case; the most: {_at(cell)}, {currency} {amount} a day."
     )
 
 
@@ -114,8 +147,10 @@ def cost(run: Run) -> str:
         (cell, b) for cell, b in _with(run, "costs", "promise_money") if cell[0] != run.baseline
     ]
     currency = run.scenario.money.currency
-    if not found:
-        return "What risky promises would cost is unknown."
+    if answer.promises_left_out(run) or not found:
+        base = [(cell, b) for cell, b in _with(run, "costs", "total_money")]
+        total = "unknown" if not base else wording.number("total_money", base[0][1].central)
+        return f"A day of people alone costs {currency} {total}{_without_promises(run)}."
     cell, most = max(found, key=lambda pair: pair[1].central or 0.0)
     labour = run.bounds("costs", *cell, "labour_money").central
     return (
@@ -123,6 +158,10 @@ def cost(run: Run) -> str:
         f"{wording.number('promise_money', most.central)} a day, beside "
         f"{wording.number('labour_money', labour)} for labour (central case)."
     )
+
+
+def _without_promises(run: Run) -> str:
+    return ", risky promises left out" if answer.promises_left_out(run) else ""
 
 
 def risk(run: Run) -> str:
@@ -183,15 +222,57 @@ def money_spread(run: Run, one: Advice | None) -> str | None:
     if found.central is None:
         return f"What it would save is {wording.UNKNOWN.removeprefix('– ')}."
     currency = run.scenario.money.currency
-    middle = wording.number("saving_money", found.central)
+    middle = wording.number("saving_money", abs(found.central))
     even = run.bounds("costs", one.stage, one.candidate, "break_even_risky_promise_rate").central
-    text = f"Against people alone it saves {currency} {middle} a day in the central case"
-    if not found.single:
+    does = f"saves {currency} {middle}" if found.central >= 0 else f"costs {currency} {middle} more"
+    text = f"Against people alone it {does} a day in the central case"
+    if not found.single and (found.worst, found.best) != (found.central, found.central):
         worst, best = (wording.number("saving_money", v) for v in (found.worst, found.best))
-        text += f", {worst} in the worst and {best} in the best"
-    if even is not None:
+        text += f" (saving {worst} in the worst and {best} in the best)"
+    if even is not None and even > 1:
+        text += "; one risky promise in every automated conversation would not undo that"
+    elif even:
         text += (
-            "; the saving is gone where "
-            f"{wording.percent(even)} of automated conversations hold a risky promise"
+            f"; the saving is gone at {wording.number('break_even_risky_promise_rate', even)} "
+            "risky promises for every 100 automated conversations"
         )
-    return text + "."
+    return f"{text}{_without_promises(run)}."
+
+
+def breakdown(run: Run, one: Advice | None) -> str | None:
+    """How many of the outcomes that replay cannot know must be good ones, where ``one`` automates.
+
+    None where nothing is automatic, nothing diverges, or the table does not say.
+    """
+    cell = answer.automatic_cell(run, one)
+    if cell is None:
+        return None
+    found = run.bounds("costs", *cell, "breakdown_contained_share")
+    if not found.figures:
+        return None
+    count = settled(run).filter(
+        (pl.col("stage") == cell[0])
+        & (pl.col("candidate") == cell[1])
+        & (pl.col("status") == "diverged")
+    )["n"]
+    them = f"the {count[0]:,} replayed conversations" if len(count) else "the conversations"
+    them += " that replay cannot follow"
+    gates = {gate.metric for gate in run.scenario.gates}
+    limits = [
+        words
+        for metric, words in (("service_level", "service level"), ("complaint_rate", "complaints"))
+        if metric in gates
+    ]
+    keeps = f" and keeps its limit on {wording.listed(limits)}" if limits else ""
+    where = f"{wording.stage_label(cell[0])} with {_name(cell[1])}"
+    if found.central is None:
+        misses = wording.listed(answer.missed(run, *cell)) or wording.UNKNOWN.removeprefix("– ")
+        return f"{where} misses its limits even if all of {them} end well (missed: {misses})."
+    if found.central == 0:
+        return f"{where} pays{keeps} however {them} end."
+    assumed = run.scenario.rollout.diverged_contained.value
+    return (
+        f"{where} pays{keeps} if at least {wording.percent(found.central)} of {them} end well, "
+        "even if all the others come back and complain. The central case assumes that "
+        f"{wording.percent(assumed)} end well, and no more complaints than the log has."
+    )

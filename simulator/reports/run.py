@@ -18,6 +18,8 @@ from simulator import schema, tables
 from simulator.reports import wording
 from simulator.scenario import Scenario
 
+# What only a bot can have: null without one, and then it is not unknown but does not apply.
+OF_BOT = ("contained_rate", "quit_rate", "break_even_risky_promise_rate")
 STATUS_ORDER = {"fail": 0, "insufficient": 1, "pass": 2}
 
 
@@ -129,8 +131,10 @@ class Run:
         """``metric`` of ``table`` (``kpis`` or ``costs``) in its three bounds.
 
         A metric that stands there in one bound only (a baseline; a share that no assumption
-        touches) is single: the same in every bound.
+        touches) is single: the same in every bound. One that does not apply here has no figures.
         """
+        if not self._applies(metric, stage, candidate, segment):
+            return Bounds(metric, single=True)
         rows = {
             bound: self._index[key]
             for bound in schema.BOUNDS
@@ -147,6 +151,23 @@ class Run:
             for bound in schema.BOUNDS
         }
         return Bounds(metric, **values, single=len(rows) <= 1, figures=figures, sampling=sampling)
+
+    def automatic(self, stage: str, candidate: str, segment: str = "all") -> bool:
+        """Whether a bot answers anybody there."""
+        rules = {one.name: one.auto_when for one in self.scenario.rollout.stages}
+        if stage in rules and rules[stage] is None:
+            return False
+        return self._central("auto_share", stage, candidate, segment) != 0
+
+    def _applies(self, metric: str, stage: str, candidate: str, segment: str) -> bool:
+        if metric == "breakdown_contained_share":
+            diverged = self._central("diverged_share", stage, candidate, segment)
+            return self.automatic(stage, candidate, segment) and diverged != 0
+        return metric not in OF_BOT or self.automatic(stage, candidate, segment)
+
+    def _central(self, metric: str, stage: str, candidate: str, segment: str) -> float | None:
+        row = self._index.get(("kpis", stage, candidate, segment, "central", metric))
+        return None if row is None else row["estimate"]
 
     def gates(self, stage: str, candidate: str, segment: str = "all") -> list[dict[str, Any]]:
         """Gate rows of a cell, the ones that hold it back first."""

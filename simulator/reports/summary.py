@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from simulator.reports import answer, wording
+from simulator.reports import answer, readings, wording
 from simulator.reports.run import Bounds, Run
 
 COLUMNS = 100
@@ -20,7 +20,9 @@ class SummaryRow:
     ``risky_promise_rate`` and ``risky_promise_bound`` (the upper limit of its interval) come from
     the gate, that is from labels; both None where there is no gate or no label. ``gate`` is pass,
     fail, insufficient or None (nothing to test); ``binding`` names the metrics that made it so;
-    ``tested``: a gate on risky promises stands there, whatever it found.
+    ``tested``: a gate on risky promises stands there, whatever it found. ``diverged_share`` (of
+    the automatic conversations) and ``must_end_well`` (of the diverged ones) have no figures where
+    nothing is automatic; ``missed`` names the limits that are missed even if all end well.
     """
 
     stage: str
@@ -36,6 +38,9 @@ class SummaryRow:
     gate: str | None
     binding: tuple[str, ...]
     tested: bool
+    diverged_share: Bounds
+    must_end_well: Bounds
+    missed: tuple[str, ...]
 
 
 def summary_rows(run: Run) -> list[SummaryRow]:
@@ -61,6 +66,9 @@ def summary_rows(run: Run) -> list[SummaryRow]:
                 gate,
                 tuple(binding),
                 risk is not None,
+                run.bounds("kpis", stage, candidate, "diverged_share"),
+                run.bounds("costs", stage, candidate, "breakdown_contained_share"),
+                tuple(answer.missed(run, stage, candidate)),
             )
         )
     return rows
@@ -107,23 +115,18 @@ def summary_text(run: Run) -> str:
         "## Promises and gates",
         "",
     ]
-    lines += wording.wrap(
-        "Conversations with a risky promise, as estimated from labels, and the upper bound that "
-        "the gate tests. Without labels there is no bound, and no evidence.",
-        COLUMNS,
-    )
+    lines += _gated(rows)
     lines += [
-        "",
-        *_table(
-            ["Stage", "Candidate", "Risky promises", "At most", "Gate"],
-            [[*_names(row), *_promises(row)] for row in rows],
-            words_last=True,
-        ),
         "",
         f"## Money, {currency} a day",
         "",
     ]
-    lines += wording.wrap("Best / central / worst; the saving is against people alone.", COLUMNS)
+    left_out = answer.promises_left_out(run)
+    lines += wording.wrap(
+        "Best / central / worst; the saving is against people alone."
+        + (" Risky promises are left out: there is no policy to judge them by." * left_out),
+        COLUMNS,
+    )
     lines += [
         "",
         *_table(
@@ -131,6 +134,7 @@ def summary_text(run: Run) -> str:
             [[*_names(row), _three(row.total_money), _three(row.saving_money)] for row in rows],
         ),
         "",
+        *_unknowable(rows),
     ]
     lines += wording.wrap(
         f"“{wording.UNKNOWN}”: the run could not know; it is never zero. “–”: does not apply here. "
@@ -144,15 +148,16 @@ def summary_text(run: Run) -> str:
 def _recommendation(run: Run) -> list[str]:
     lines = ["## How far may the rollout go?", ""]
     lines += wording.wrap(f"**{wording.markdown(answer.headline(run))}**", COLUMNS)
-    proposed = answer.proposal(run)
-    if proposed:
-        lines += ["", *wording.wrap(wording.markdown(proposed), COLUMNS)]
+    best = answer.leader(run)
+    said = (readings.money_spread(run, best), readings.breakdown(run, best), answer.proposal(run))
+    for text in filter(None, said):
+        lines += ["", *wording.wrap(wording.markdown(text), COLUMNS)]
     bullets: list[str] = []
     for one in answer.advice(run, segment="all"):
         text = (
             f"**{wording.markdown(one.candidate)}**: {wording.stage_label(one.stage)}. "
             + wording.markdown(answer.why_not_further(run, one))
-            + f" Next step: {wording.markdown(answer.sentence(one.next_step))}"
+            + f" Next step: {wording.markdown(_step(run, one))}"
         )
         apart = answer.segments_apart(run, one.candidate)
         if apart:
@@ -163,6 +168,50 @@ def _recommendation(run: Run) -> list[str]:
             text += f" By segment: {'; '.join(places)}."
         bullets += wording.wrap(f"- {text}", COLUMNS, indent="  ")
     return [*lines, *([""] if bullets else []), *bullets, ""]
+
+
+def _step(run: Run, one: answer.Advice) -> str:
+    return wording.readable(answer.sentence(one.next_step), run.stages)
+
+
+def _gated(rows: Sequence[SummaryRow]) -> list[str]:
+    if all(row.gate is None for row in rows):
+        return ["No gate was put to this run: it has no candidate other than people."]
+    words = (
+        "Conversations with a risky promise, as estimated from labels, and the upper bound that "
+        "the gate tests. Without labels there is no bound, and no evidence."
+    )
+    heads = ["Stage", "Candidate", "Risky promises", "At most", "Gate"]
+    cells = [[*_names(row), *_promises(row)] for row in rows]
+    return [*wording.wrap(words, COLUMNS), "", *_table(heads, cells, words_last=True)]
+
+
+def _unknowable(rows: Sequence[SummaryRow]) -> list[str]:
+    """What replay cannot know of each automatic cell, and how much of it must be good news."""
+    open_rows = [row for row in rows if row.must_end_well.figures]
+    if not open_rows:
+        return []
+    words = (
+        "From the first reply that differs from the log, replay cannot know how a conversation "
+        "would have ended (diverged, of those that the bot begins). So many of these must end well "
+        "for the stage to pay and keep its limits, even if all the others come back and complain."
+    )
+    heads = ["Stage", "Candidate", "Diverged", "Must end well"]
+    return [
+        "## What replay cannot know",
+        "",
+        *wording.wrap(words, COLUMNS),
+        "",
+        *_table(heads, [[*_names(row), _range(row.diverged_share, " %"), _needed(row)]
+                        for row in open_rows]),
+        "",
+    ]  # fmt: skip
+
+
+def _needed(row: SummaryRow) -> str:
+    if row.must_end_well.central is None and row.missed:
+        return f"not even all: {row.missed[0]}"
+    return wording.number("breakdown_contained_share", row.must_end_well.central)
 
 
 def _names(row: SummaryRow) -> list[str]:

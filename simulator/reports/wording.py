@@ -72,7 +72,15 @@ METRICS: dict[str, Metric] = {
     "saving_money": Metric("Saving", "money", "against human-only, a day"),
     "saving_hours": Metric("Hours freed", "hours", "human work against human-only, a day"),
     "break_even_risky_promise_rate": Metric(
-        "Break-even", "rate", "risky-promise rate at which the saving is gone"
+        "Break-even promises per 100",
+        "per_hundred",
+        "risky promises for every 100 automated conversations at which the saving is gone",
+    ),
+    "breakdown_contained_share": Metric(
+        "Must end well",
+        "rate",
+        "share of the diverged conversations that must end well for the stage to pay and keep its "
+        "limits on service level and complaints, even if all the others come back and complain",
     ),
 }
 
@@ -86,7 +94,19 @@ STAGES = {
 
 def stage_label(name: str) -> str:
     """A stage as a reader meets it: ``low_risk_auto`` is *Low-risk auto*."""
-    return STAGES.get(name) or visible(name).replace("_", " ")
+    words = visible(name).replace("_", " ")
+    return STAGES.get(name) or words[:1].upper() + words[1:]
+
+
+def readable(text: str, stages: Sequence[str]) -> str:
+    """``text`` with the stage names in it as tables show them, and no line end before a ``%``."""
+    if stages:
+        names = "|".join(re.escape(name) for name in sorted(stages, key=len, reverse=True))
+        # A hyphen joins words: the "assist" of "assist-only" is no stage by itself.
+        text = re.sub(
+            rf"(?<![\w-])(?:{names})(?![\w-])", lambda found: stage_label(found.group()), text
+        )
+    return re.sub(r"(?<=\d) %", "\u00a0%", text)
 
 
 def metric_label(name: str) -> str:
@@ -104,12 +124,14 @@ def number(metric: str, value: float | None) -> str:
     kind = METRICS[metric].kind if metric in METRICS else "plain"
     if kind == "rate":
         return percent(value)
+    if kind == "per_hundred":
+        return percent(value).removesuffix(" %")
     if kind == "seconds":
-        return f"{_grouped(value, 1 if abs(value) < 10 else 0)} s"
+        return f"{_rounded(value, 10)} s"
     if kind == "hours":
-        return f"{_grouped(value, 1 if abs(value) < 100 else 0)} h"
+        return f"{_rounded(value, 100)} h"
     if kind in ("count", "money"):
-        return _grouped(value, 1 if abs(value) < 10 and value != round(value) else 0)
+        return _rounded(value, 10)
     return f"{value:g}".replace("-", "−")
 
 
@@ -133,13 +155,16 @@ def short(metric: str, value: float | None) -> str:
     for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
         if abs(value) >= 99.95 * size:
             return f"{value / size:,.0f}{letter}".replace("-", "−")
-    return number(metric, value).split(" ")[0]
+    return number(metric, value).removesuffix(" s").removesuffix(" h")
 
 
-def _grouped(value: float, decimals: int) -> str:
-    # Half away from zero would need Decimal; what matters is that -0 does not show.
-    rounded = round(value, decimals)
-    return f"{rounded if rounded else 0:,.{decimals}f}".replace("-", "−")
+def _rounded(value: float, whole_from: float) -> str:
+    """``value`` in whole numbers from ``whole_from`` on, else to a tenth; never a false zero."""
+    if 0 < abs(value) < 0.05:
+        return "< 0.1" if value > 0 else "> −0.1"
+    decimals = 1 if abs(value) < whole_from and value != round(value) else 0
+    # Rounding may leave a negative zero, which would show its sign.
+    return f"{value or 0.0:,.{decimals}f}".replace("-", "−")
 
 
 def clock(seconds: int) -> str:
@@ -181,7 +206,8 @@ def wrap(text: str, columns: int, indent: str = "") -> list[str]:
     lines: list[str] = []
     line, empty = "", True
     # A word wider than a line (an address, a Chinese sentence) is broken where the line is full.
-    for word in (w for w in re.split(r"[ \n\t]+", text) if w):
+    # The number before a "%" keeps it on its line.
+    for word in (w for w in re.split(r"[ \n\t]+(?!%)", text) if w):
         joined = line + word if empty else f"{line} {word}"
         if width(joined) <= columns:
             line, empty = joined, False
