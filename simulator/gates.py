@@ -297,14 +297,20 @@ def _simulated(by_bound: Mapping[str, Mapping[str, Any]], gate: Gate) -> _Findin
     unit = worst["unit"]
     case, other = (" in the worst case", "in the best") if only is None else ("", "at best")
     shown = f"{what} {_shown(against, unit)}{case}"
-    if worst["low"] is None or worst["high"] is None:
+    unbounded = worst["low"] is None or worst["high"] is None
+    if unbounded:
         shown += " (its sampling uncertainty is not known)"
+    # Complaints only block, and are bounded by their worst case; for the rest, no bound, no pass.
+    if unbounded and status == "pass" and gate.metric != "complaint_rate":
+        status = "insufficient"
     if status != "pass" and favour != against:
         shown += f", {_shown(favour, unit)} {other}"
     shown += f", against a limit of at {'most' if upper else 'least'} {_shown(gate.limit, unit)}"
     if gate.metric == "complaint_rate" and status == "pass":
         shown += "; does not block (an outcome from replay promotes no stage)"
-    if status == "insufficient":
+    if status == "insufficient" and unbounded:
+        shown += "; without an interval nothing passes: simulate more days"
+    elif status == "insufficient":
         shown += "; replay cannot tell which" if only is None else "; its interval spans the limit"
     row = (worst["n"], worst["estimate"], worst["low"], worst["high"], None, worst["bound"])
     return _Finding(status, shown, unit, worst["method"], *row)

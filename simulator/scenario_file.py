@@ -8,14 +8,15 @@ import re
 import tomllib
 import typing
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from simulator.errors import ScenarioError
-from simulator.scenario import History, Scenario
+from simulator.scenario import Scenario
 
 _PATHS = ("source", "schedule")
+_Part = TypeVar("_Part", bound=BaseModel)
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
 
 
@@ -38,53 +39,68 @@ def load(path: Path, overrides: tuple[str, ...] = ()) -> Scenario:
     except OSError as error:
         raise ScenarioError(f"{path}: cannot be read: {error.strerror}") from None
     try:
-        data = tomllib.loads(raw.decode("utf-8"))
+        data = _parsed(raw, shown)
+        for override in overrides:
+            _set(data, override)
+        _expand(data, path.resolve().parent, shown)
+        return validate(data, shown)
+    except RecursionError:
+        raise ScenarioError(
+            f"{shown}: nested too deeply; expected tables and lists as a scenario has them"
+        ) from None
+
+
+def _parsed(raw: bytes, shown: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(raw.decode("utf-8"))
     except UnicodeDecodeError as error:
         raise ScenarioError(f"{shown}: not UTF-8 at byte {error.start}; save it as UTF-8") from None
-    except tomllib.TOMLDecodeError as error:
+    # Python's reader of whole numbers has a limit of digits, and says so by a plain ValueError.
+    except ValueError as error:
         raise ScenarioError(f"{shown}: not TOML: {error}") from None
-    for override in overrides:
-        _set(data, override)
-    _expand(data, path.resolve().parent, shown)
-    return validate(data, shown)
 
 
-def validate(data: dict[str, Any], shown: str) -> Scenario:
+def validate(data: Any, shown: str) -> Scenario:
     """The scenario in ``data``. Raises ScenarioError as :func:`load`; ``shown`` names the file."""
-    try:
-        return Scenario.model_validate(data)
-    except ValidationError as error:
-        faults = [_fault(shown, one) for one in error.errors(include_url=False)]
-        raise ScenarioError("\n".join(dict.fromkeys(faults))) from None
+    return validate_part(Scenario, data, shown)
 
 
-def validate_history(data: dict[str, Any], shown: str) -> History:
-    """``[history]`` alone, from the command line. Raises ScenarioError as :func:`load`."""
+def validate_part(model: type[_Part], data: Any, shown: str) -> _Part:
+    """One table of a scenario, such as ``[history]`` from the command line.
+
+    Raises:
+        ScenarioError: as :func:`load`; ``shown`` stands in the place of the file.
+    """
     try:
-        return History.model_validate(data)
+        return model.model_validate(data)
     except ValidationError as error:
-        faults = [_fault(shown, one) for one in error.errors(include_url=False)]
+        faults = [_fault(model, shown, one) for one in error.errors(include_url=False)]
         raise ScenarioError("\n".join(dict.fromkeys(faults))) from None
 
 
 def _set(data: dict[str, Any], override: str) -> None:
     key, equals, value = override.partition("=")
+    said = f"--set {_cut(override)}"
     if not equals or not key.strip():
-        raise ScenarioError(f"--set {override}: expected key=value, such as simulation.seed=2")
+        raise ScenarioError(f"{said}: expected key=value, such as simulation.seed=2")
     try:
         parsed: Any = tomllib.loads(f"x = {value}")["x"]
     except tomllib.TOMLDecodeError:
         parsed = value
+    except ValueError:
+        raise ScenarioError(f"{said}: a number of too many digits") from None
+    except RecursionError:
+        raise ScenarioError(f"{said}: nested too deeply") from None
     here: Any = data
     *parents, last = key.strip().split(".")
     for parent in parents:
-        index = re.fullmatch(r"(\w+)\[(\d+)\]", parent)
+        index = re.fullmatch(r"(\w+)\[(\d{1,9})\]", parent)
         try:
             here = here[index[1]][int(index[2])] if index else here.setdefault(parent, {})
         except (KeyError, IndexError, TypeError, AttributeError):
-            raise ScenarioError(f"--set {override}: the scenario has no {parent}") from None
+            raise ScenarioError(f"{said}: the scenario has no {_cut(parent)}") from None
     if not isinstance(here, dict):
-        raise ScenarioError(f"--set {override}: {'.'.join(parents)} is a value, not a table")
+        raise ScenarioError(f"{said}: {_cut('.'.join(parents))} is a value, not a table")
     here[last] = parsed
 
 
@@ -112,46 +128,80 @@ def _path(value: str, folder: Path, shown: str, where: str) -> Path:
     return folder / _VARIABLE.sub(lambda found: os.environ[found[1]], value)
 
 
-def _fault(shown: str, fault: Any) -> str:
+# What is allowed, by the type of a fault that pydantic finds itself.
+_EXPECTED = {
+    "bool_parsing": "true or false",
+    "bool_type": "true or false",
+    "dict_type": "a table",
+    "finite_number": "a finite number",
+    "float_parsing": "a number",
+    "float_type": "a number",
+    "int_from_float": "a whole number",
+    "int_parsing": "a whole number",
+    "int_parsing_size": "a whole number of fewer digits",
+    "int_type": "a whole number",
+    "model_type": "a table",
+    "path_type": "a path in quotes",
+    "string_type": "text in quotes",
+    "string_unicode": "text in Unicode",
+    "time_parsing": "a local time such as 09:30:00",
+    "time_type": "a local time such as 09:30:00",
+    "tuple_type": "a list, as in [ ... ]",
+}
+
+
+def _fault(model: type[BaseModel], shown: str, fault: Any) -> str:
+    context = fault.get("ctx", {})
     location = tuple(part for part in fault["loc"] if part != "[key]")
-    where = "".join(
-        f"[{part}]" if isinstance(part, int) else f".{part}" for part in location
-    ).lstrip(".")
-    value = fault["input"]
+    location += context.get("at", ())
+    value = context.get("found", fault["input"])
+    where = _where(location)
     found = f"{shown}: {where}" if where else shown
     kind = fault["type"]
-    context = fault.get("ctx", {})
     if kind == "missing":
-        parent = ".".join(str(part) for part in location[:-1])
+        parent = _where(location[:-1])
         table = f"[{parent}]" if parent else "the top of the file"
         return f"{found} is missing; add {location[-1]} = ... to {table}"
     if kind == "extra_forbidden":
-        allowed = _keys(location[:-1])
-        near = difflib.get_close_matches(str(location[-1]), allowed, n=1)
+        allowed = _keys(model, location[:-1])
+        near = difflib.get_close_matches(str(location[-1])[:80], allowed, n=1)
         fix = f"did you mean {near[0]}?" if near else f"allowed: {', '.join(allowed)}"
         return f"{found}: unknown key; {fix}"
+    shown_value = "" if isinstance(value, dict | BaseModel) or not where else f" = {_short(value)}"
+    found += shown_value + (";" if where else ":")
     if kind == "literal_error":
-        near = difflib.get_close_matches(
-            str(value), re.findall(r"'([^']*)'", context["expected"]), n=1
-        )
+        options = re.findall(r"'([^']*)'", context["expected"])
+        near = difflib.get_close_matches(str(value)[:80], options, n=1)
         fix = f"; did you mean {near[0]}?" if near else ""
-        return f"{found} = {value!r}; expected {context['expected']}{fix}"
-    message = str(fault["msg"]).removeprefix("Value error, ")
-    if kind == "less_than_equal" and context.get("le") == 1 and isinstance(value, int | float):
-        fix = f"; write {value / 100:g}" if 1 < value <= 100 else ""
-        return f"{found} = {value!r}; expected 0 <= x <= 1{fix}"
-    shown_value = "" if isinstance(value, dict | BaseModel) else f" = {_short(value)}"
-    return f"{found}{shown_value}; {message[:1].lower()}{message[1:]}"
+        return f"{found} expected {context['expected']}{fix}"
+    if kind == "scenario":
+        return f"{found} {context['expected']}"
+    if context.get("class_name") == "Assumed":
+        return f"{found} expected a number, or a table with value, low, high and source"
+    # A type that is not in the list is still a fault of the user's, said in pydantic's words.
+    return f"{found} expected {_EXPECTED.get(kind, fault['msg'])}"
+
+
+def _where(location: tuple[Any, ...]) -> str:
+    parts = (f"[{part}]" if isinstance(part, int) else f".{_cut(part)}" for part in location)
+    return "".join(parts).lstrip(".")
 
 
 def _short(value: Any) -> str:
-    text = repr(value)
+    try:
+        return _cut(repr(value))
+    # Whole numbers beyond some thousand digits cannot be written in decimal.
+    except (ValueError, RecursionError):
+        return f"{type(value).__name__} (too long to show)"
+
+
+def _cut(text: str) -> str:
     return text if len(text) <= 80 else text[:77] + "..."
 
 
-def _keys(location: tuple[Any, ...]) -> list[str]:
-    """The keys that the model at ``location`` allows."""
-    here: Any = Scenario
+def _keys(model: type[BaseModel], location: tuple[Any, ...]) -> list[str]:
+    """The keys that the model at ``location`` within ``model`` allows."""
+    here: Any = model
     for part in location:
         if isinstance(here, type) and issubclass(here, BaseModel):
             if part not in here.model_fields:

@@ -12,14 +12,15 @@ import hashlib
 import io
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import polars as pl
 
+from simulator import __version__
 from simulator.errors import RunError
 from simulator.schema import TABLES
 from simulator.tables import check
@@ -88,6 +89,12 @@ class RunFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        # Looked at before all else: a name that is too long or not to be entered faults here.
+        with _usable(path):
+            self._take()
+
+    def _take(self) -> None:
+        path = self.path
         if path.exists() and not path.is_dir():
             raise RunError(f"{path}: is a file; expected a folder for the run (--out DIR)")
         if (
@@ -107,13 +114,31 @@ class RunFolder:
 
     @classmethod
     def open(cls, path: Path) -> RunFolder:
-        """A run that is there already. Raises RunError where it is not."""
-        if not (path / "manifest.json").is_file():
+        """A finished run.
+
+        Raises:
+            RunError: there is none, or one that is not finished: its tables may be of different
+                scenarios; or another version made it.
+        """
+        with _usable(path):
+            if not (path / "manifest.json").is_file():
+                raise RunError(
+                    f"{path}: no run there (no manifest.json); expected a folder that "
+                    "`shadowdesk run` made, such as outputs/quickstart"
+                )
+        run = cls(path)
+        if run.manifest.get("finished") is not True:
             raise RunError(
-                f"{path}: no run there (no manifest.json); expected a folder that "
-                "`shadowdesk run` made, such as outputs/quickstart"
+                f"{path}: the run there is not finished; run the scenario again to the end"
             )
-        return cls(path)
+        versions = run.manifest.get("versions")
+        made_by = versions.get("shadowdesk") if isinstance(versions, dict) else None
+        if made_by != __version__ or not isinstance(run.manifest.get("scenario"), dict):
+            raise RunError(
+                f"{path}: made by shadowdesk {made_by or 'of an unknown version'}; expected a run "
+                f"of {__version__}; run the scenario again"
+            )
+        return run
 
     @property
     def _manifest_path(self) -> Path:
@@ -140,6 +165,8 @@ class RunFolder:
             raise RunError(f"{path}: no such table; run the scenario again to the end")
         try:
             return check(name, pl.read_parquet(path))
+        except OSError as error:
+            raise RunError(f"{path}: cannot be read: {error}") from None
         except pl.exceptions.PolarsError as error:
             raise RunError(f"{path}: damaged ({error}); delete it and run again") from None
 
@@ -185,7 +212,8 @@ class RunFolder:
         path = self.table_path(table)
         if not path.is_file():
             return None
-        return hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()
+        with _usable(path):
+            return hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()
 
     def parts(self, name: str) -> Parts:
         """The parts of work ``name`` done so far."""
@@ -194,16 +222,25 @@ class RunFolder:
     def write_database(self) -> None:
         """``run.duckdb``: a view over each table of the run."""
         present = [name for name in TABLES if self.table_path(name).is_file()]
+        path = self.path / "run.duckdb"
         temporary = self.path / f".run.duckdb.{os.getpid()}.tmp"
-        temporary.unlink(missing_ok=True)
-        with duckdb.connect(str(temporary)) as connection:
-            for name in present:
-                # Relative to where the database is opened would break; the path is ours, not data.
-                source = str(self.table_path(name).resolve()).replace("'", "''")
-                connection.execute(
-                    f"CREATE VIEW \"{name}\" AS SELECT * FROM read_parquet('{source}')"
-                )
-        temporary.replace(self.path / "run.duckdb")
+        try:
+            temporary.unlink(missing_ok=True)
+            with duckdb.connect(str(temporary)) as connection:
+                for name in present:
+                    # Relative to where the database is opened would break; the path is ours.
+                    source = str(self.table_path(name).resolve()).replace("'", "''")
+                    connection.execute(
+                        f"CREATE VIEW \"{name}\" AS SELECT * FROM read_parquet('{source}')"
+                    )
+            temporary.replace(path)
+        except (OSError, duckdb.Error) as error:
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
+            raise RunError(
+                f"{path}: cannot be written: {error}; take away what stands in its place, or name "
+                "another folder with --out DIR"
+            ) from None
 
 
 class Parts:
@@ -228,19 +265,28 @@ class Parts:
         """Store the part ``key``."""
         write_table(self.folder / f"{key}.parquet", frame)
 
-    def all(self) -> Iterable[pl.DataFrame]:
-        """The parts there are, by name."""
-        for path in sorted(self.folder.glob("*.parquet")):
-            part = self.get(path.stem)
-            if part is not None:
-                yield part
+
+@contextmanager
+def _usable(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise RunError(
+            f"{path}: cannot be used: {error.strerror}; expected a folder that you may "
+            "read and write; name another with --out DIR"
+        ) from None
 
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
         found = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise RunError(f"{path}: cannot be read as JSON: {error}; delete the folder") from None
-    if not isinstance(found, dict) or "stages" not in found:
+    stages = found.get("stages") if isinstance(found, dict) else None
+    if not isinstance(stages, dict) or not all(
+        isinstance(stage, dict) and isinstance(stage.get("outputs"), dict)
+        for stage in stages.values()
+    ):
         raise RunError(f"{path}: not the manifest of a run; expected a folder made by shadowdesk")
-    return found
+    manifest: dict[str, Any] = found
+    return manifest

@@ -9,12 +9,12 @@ from typing import Any
 import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.test_contact_center import able, arrival, bot, presence
 
 from simulator import tables
 from simulator.contact_center import desk_kpis, simulate, with_outages
 from simulator.contact_center.plan import plan_of
 from simulator.contact_center.simpy_engine import Replication
+from tests.test_contact_center import able, arrival, bot, presence
 
 Rows = list[dict[str, Any]]
 SKILLS = ("billing", "care")

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from simulator import tables
 from simulator.contact_center import erlang_a, erlang_b, erlang_c, simulate
-from simulator.contact_center.replications import two_level
 from simulator.errors import UnstableQueueError
+from simulator.evidence.replications import two_level
 
 HANDLE_S = 300.0
 TARGET_S = 30.0

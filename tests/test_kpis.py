@@ -8,12 +8,12 @@ import numpy as np
 import polars as pl
 import pytest
 from scipy import stats
-from tests.test_contact_center import presence
 
 from simulator import tables
 from simulator.contact_center import desk_intervals, desk_kpis
-from simulator.contact_center.replications import two_level
 from simulator.errors import TableError
+from simulator.evidence.replications import two_level
+from tests.test_contact_center import presence
 
 S = 1000
 HOUR = 3_600_000
@@ -103,16 +103,19 @@ def test_a_day_by_hand() -> None:
         "escalated_per_day": 2,
         "asa_s": pytest.approx((0 + 50 + 20) / 3),
         "wait_p90_s": pytest.approx(20 + 0.8 * 30),
-        # Answered within 20 s: a and e. Reached: a, b, e, and c, who left after 30 s.
-        "service_level": pytest.approx(2 / 4),
+        # Answered within 20 s: a and e. Reached: a, b, e, c, who left after 30 s, and the second
+        # visit of e, still waiting when nobody was left.
+        "service_level": pytest.approx(2 / 5),
         "abandonment_rate": pytest.approx(2 / 6),
         "human_hours_per_day": pytest.approx(240 / 3600),
+        # All first visits, answered or not, and the second of e, whose first was answered.
+        "needed_hours_per_day": pytest.approx(360 / 3600),
         # Logged in 1800 s and 80 s after the end of the shift.
         "occupancy": pytest.approx(240 / 1880),
         "unserved_per_day": 1,
     }
     row = found["all", "service_level"]
-    assert (row["n"], row["unit"], row["low"], row["high"]) == (4, "ratio", None, None)
+    assert (row["n"], row["unit"], row["low"], row["high"]) == (5, "ratio", None, None)
     assert row["method"] == "one replication: no interval"
     assert {metric: found["all", metric]["n"] for metric in ("asa_s", "abandonment_rate")} == {
         "asa_s": 3,

@@ -439,7 +439,7 @@ def test_what_must_end_well_is_said_as_the_table_has_it(run: Run, page: Page) ->
             run, "costs", here, estimate=needed, method="not even if all are: complaint_rate"
         )
         said[needed] = readings.breakdown(changed, answer.leader(changed)) or ""
-    assert "service level however the 80 replayed conversations" in said[0.0]
+    assert "service level even if all of the 80 replayed conversations" in said[0.0]
     assert "at least 70 % of the 80" in said[0.7]
     assert said[None].endswith("end well (missed: Complaints).")
     best = answer.leader(run)

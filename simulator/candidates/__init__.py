@@ -9,7 +9,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import cache
 from importlib import import_module
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import polars as pl
@@ -59,8 +61,7 @@ class Materials(NamedTuple):
 
 Answerer = Callable[[Sequence[Point]], list[Reply]]
 
-# kind -> module with `make(config, materials) -> Answerer` and `VERSION`, bumped whenever the same
-# point may get another reply.
+# kind -> module with `make(config, materials) -> Answerer`.
 KINDS = {
     "always_escalate": "simulator.candidates.always_escalate",
     "faq_rag": "simulator.candidates.faq_rag",
@@ -75,9 +76,16 @@ def make(config: Candidate, materials: Materials) -> Answerer:
     return answerer
 
 
-def version(config: Candidate) -> str:
-    """What else the replies of this kind depend on, besides configuration and materials."""
-    return str(import_module(KINDS[config.kind]).VERSION)
+@cache
+def version() -> str:
+    """Digest of the code that replies depend on besides configuration and materials."""
+    here = Path(__file__).parent
+    sources = [*here.rglob("*.py"), *here.rglob("*.toml")]
+    sources += [here.parent / "retrieval.py", here.parent / "sentences.py"]
+    digest = hashlib.blake2b(digest_size=12)
+    for source in sorted(sources):
+        digest.update(source.read_bytes())
+    return digest.hexdigest()
 
 
 def context_hash(said: Sequence[Said]) -> str:
@@ -92,7 +100,8 @@ def last_words(point: Point) -> str:
     """The customer's consecutive turns that end at the point, joined."""
     words: list[str] = []
     for role, text in reversed(point.said):
-        if role != "customer":
+        if role in ("agent", "bot"):
             break
-        words.append(text)
+        if role == "customer":
+            words.append(text)
     return "\n".join(reversed(words))

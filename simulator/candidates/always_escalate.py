@@ -8,8 +8,6 @@ from simulator.candidates import Answerer, Materials, Point, Reply
 from simulator.candidates.phrases import phrase
 from simulator.scenario import Candidate
 
-VERSION = "1"
-
 
 def make(config: Candidate, materials: Materials) -> Answerer:
     """The answerer; it needs nothing."""

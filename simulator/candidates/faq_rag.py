@@ -14,8 +14,6 @@ from simulator.candidates.phrases import phrase
 from simulator.retrieval import Retriever
 from simulator.scenario import Candidate
 
-VERSION = "1"
-
 
 def make(config: Candidate, materials: Materials) -> Answerer:
     """The answerer over ``materials.knowledge``."""

@@ -19,8 +19,6 @@ from simulator.retrieval import Retriever
 from simulator.scenario import Candidate
 from simulator.sentences import sentences
 
-VERSION = "1"
-
 
 def make(config: Candidate, materials: Materials) -> Answerer:
     """The answerer over ``materials``; a point without a context is escalated."""

@@ -19,7 +19,6 @@ from simulator.errors import HistoryError
 from simulator.scenario import Candidate
 from simulator.schema import ACTIONS
 
-VERSION = "1"
 _NEEDED = ("conversation_id", "turn", "reply", "context_hash")
 _READERS: dict[str, Callable[[Path], pl.DataFrame]] = {
     ".csv": pl.read_csv,

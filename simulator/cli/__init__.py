@@ -7,6 +7,7 @@ standard error. Heavy libraries are imported inside the commands: ``--help`` loa
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 
@@ -47,6 +48,10 @@ def _top(
 
 def main() -> None:
     """Entry point of the command ``shadowdesk``."""
+    for stream in (sys.stdout, sys.stderr):
+        # What we print may quote the user, and a terminal need not know every character of it.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     try:
         app()
     except ShadowdeskError as error:
@@ -60,6 +65,5 @@ def main() -> None:
 
 
 def _fail(message: str, code: int) -> None:
-    # A message may quote what the user gave us, lone surrogates included.
-    print(message.encode("utf-8", "replace").decode(), file=sys.stderr)
+    print(message, file=sys.stderr)
     sys.exit(code)

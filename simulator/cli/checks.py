@@ -20,10 +20,9 @@ def check(
 
     one = load(scenario, tuple(set_ or ()))
     faults = [
-        f"{scenario.name}: {where} = {str(path)!r}; no such file or folder; paths are relative to "
-        "the scenario file"
+        f"{scenario.name}: {where} = {str(path)!r}; {fault}"
         for where, path in _paths(one)
-        if not path.exists()
+        if (fault := _unreadable(path))
     ]
     if faults:
         raise ScenarioError("\n".join(faults))
@@ -34,6 +33,16 @@ def check(
     typer.echo(f"  stages     {stages}")
     days, seeds = one.simulation.days, one.simulation.replications
     typer.echo(f"  simulation {days} input days x {seeds} seeds")
+
+
+def _unreadable(path: Path) -> str | None:
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return "no such file or folder; paths are relative to the scenario file"
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"
+    return None
 
 
 def _paths(one: object) -> list[tuple[str, Path]]:

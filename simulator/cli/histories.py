@@ -29,9 +29,11 @@ def import_(
     ] = True,
 ) -> None:
     """Read a log into conversations.parquet and turns.parquet, and account for every row."""
-    from simulator.scenario_file import validate_history
+    from simulator.scenario import History
+    from simulator.scenario_file import validate_part
 
-    history = validate_history(
+    history = validate_part(
+        History,
         {
             "source": str(source.absolute()),
             "format": format_,
@@ -56,20 +58,29 @@ def sample(
     conversations: Annotated[
         int, typer.Option(min=5, help="How many conversations have turns.")
     ] = 2000,
-    days: Annotated[int, typer.Option(min=1, max=366, help="Days of contacts.")] = 14,
-    contacts_per_day: Annotated[int, typer.Option(min=10, help="On a working day.")] = 2000,
-    seed: Annotated[int, typer.Option(min=0, help="Another seed is another operation.")] = 11,
+    days: Annotated[int, typer.Option(help="Days of contacts.")] = 14,
+    contacts_per_day: Annotated[int, typer.Option(help="On a working day.")] = 2000,
+    seed: Annotated[int, typer.Option(help="Another seed is another operation.")] = 11,
 ) -> None:
     """Write the built-in synthetic operation: a history, knowledge, a policy, a schedule."""
     from zoneinfo import ZoneInfo
 
-    from simulator import pipeline
     from simulator.scenario import SampleConfig
+    from simulator.scenario_file import validate_part
+
+    config = validate_part(
+        SampleConfig,
+        {
+            "days": days,
+            "contacts_per_day": contacts_per_day,
+            "conversations": conversations,
+            "seed": seed,
+        },
+        "sample",
+    )
+    from simulator import pipeline
     from simulator.store import write_table
 
-    config = SampleConfig(
-        days=days, contacts_per_day=contacts_per_day, conversations=conversations, seed=seed
-    )
     made = pipeline.make_sample(config, ZoneInfo("UTC"))
     for name, frame in vars(made).items():
         # What the generator knows and no candidate or judge may see lies apart.

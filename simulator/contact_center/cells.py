@@ -18,10 +18,10 @@ from typing import NamedTuple, Protocol
 import polars as pl
 
 from simulator.contact_center.intervals import desk_intervals
-from simulator.contact_center.kpis import desk_kpis
+from simulator.contact_center.kpis import desk_hours, desk_kpis
 from simulator.contact_center.simpy_engine import simulate
 from simulator.store import fingerprint
-from simulator.tables import conform
+from simulator.tables import conform, empty
 
 _CELL = ("stage", "candidate", "bound")
 
@@ -32,7 +32,8 @@ class Desk:
 
     ``roster``, ``teams``: tables. ``conversations``: table, for the segments. ``segment_by``:
     columns of it. ``draws``: the input day of each replication. ``target_wait_s``: of the service
-    level. ``max_attempts``: visits of one arrival.
+    level. ``max_attempts``: visits of one arrival. ``code``: digest of the code that a kept result
+    must come from.
     """
 
     roster: pl.DataFrame
@@ -42,14 +43,16 @@ class Desk:
     draws: tuple[int, ...]
     target_wait_s: float
     max_attempts: int
+    code: str
 
 
 class Results(NamedTuple):
-    """Tables ``contacts``, ``kpis`` and ``intervals`` of all cells."""
+    """Tables ``contacts``, ``kpis``, ``intervals`` and ``desk_hours`` of all cells."""
 
     contacts: pl.DataFrame
     kpis: pl.DataFrame
     intervals: pl.DataFrame
+    desk_hours: pl.DataFrame
 
 
 class Parts(Protocol):
@@ -82,7 +85,13 @@ def run_cells(
     results: dict[str, Results] = {}
     waiting: dict[str, pl.DataFrame] = {}
     common = fingerprint(
-        desk.roster, desk.teams, desk.segment_by, desk.draws, desk.target_wait_s, desk.max_attempts
+        desk.roster,
+        desk.teams,
+        desk.conversations.select("conversation_id", *desk.segment_by),
+        desk.draws,
+        desk.target_wait_s,
+        desk.max_attempts,
+        desk.code,
     )
     for cell in cells:
         if cell.is_empty():
@@ -110,12 +119,15 @@ def run_cells(
             conform(
                 table,
                 pl.concat(
-                    getattr(results[key], table).with_columns(
-                        pl.lit(value).alias(column)
-                        for column, value in zip(_CELL, name, strict=True)
-                    )
-                    for key, owners in names.items()
-                    for name in owners
+                    [empty(table)]
+                    + [
+                        getattr(results[key], table).with_columns(
+                            pl.lit(value).alias(column)
+                            for column, value in zip(_CELL, name, strict=True)
+                        )
+                        for key, owners in names.items()
+                        for name in owners
+                    ]
                 ),
             )
             for table in Results._fields
@@ -176,6 +188,7 @@ def _one(visits: pl.DataFrame, desk: Desk) -> Results:
             desk.draws,
         ),
         desk_intervals(contacts, desk.roster, desk.target_wait_s),
+        desk_hours(contacts, desk.conversations, desk.segment_by, len(desk.draws)),
     )
 
 

@@ -67,7 +67,9 @@ def desk_intervals(
         .join(logged_in, on=key, how="left", maintain_order="left")
         .with_columns(pl.exclude(key).fill_null(0))
     )
-    answered, reached = pl.col("answered"), pl.col("answered") + pl.col("abandoned_late")
+    answered = pl.col("answered")
+    # All but those who left within T; whoever was never served had waited longer.
+    reached = pl.col("offered") - pl.col("abandoned") + pl.col("abandoned_late")
     whole = pl.col("team") == "all"
     days = pl.lit(n_days, dtype=pl.Int64)
     metrics: dict[str, tuple[pl.Expr, pl.Expr, pl.Expr | None]] = {

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from simulator import tables
 from simulator.contact_center.occupancy import CELL, busy_stretches, logged_in_stretches
-from simulator.contact_center.replications import two_level
 from simulator.errors import TableError
+from simulator.evidence.replications import two_level
 
 ESCALATIONS = ("handoff", "hand_back", "outage")
 DAY_MS = 86_400_000
@@ -86,9 +86,30 @@ def desk_kpis(
     return tables.build("kpis", rows)
 
 
+def desk_hours(
+    contacts: pl.DataFrame,
+    conversations: pl.DataFrame,
+    segment_by: Sequence[str],
+    n_replications: int,
+) -> pl.DataFrame:
+    """The table ``desk_hours``: needed hours of each cell, segment and simulated day.
+
+    Args and segments as :func:`desk_kpis`. A cell without a single visit has no rows.
+    """
+    daily = _daily(contacts, conversations, segment_by, 0.0)
+    rows = [
+        {**dict(zip((*CELL, "segment"), key, strict=True)), "replication": day, "needed_hours": h}
+        for key, sums in _by_cell(daily, np.arange(n_replications))
+        for day, h in enumerate(sums["needed_ms"] / HOUR_MS)
+    ]
+    return tables.build("desk_hours", rows)
+
+
 def _rows(sums: _Sums, days: NDArray[np.int64]) -> Iterator[dict[str, Any]]:
     offered, answered, escalated = sums["offered"], sums["answered"], sums["escalated"]
-    reached = answered + sums["abandoned_late"]
+    # Whoever was still waiting at the end had waited longer than T as well.
+    unserved = offered - answered - sums["abandoned"]
+    reached = answered + sums["abandoned_late"] + unserved
     yield {"metric": "offered_per_day", **_mean(offered, offered, days, "contacts/day")}
     yield {"metric": "escalated_per_day", **_mean(escalated, escalated, days, "contacts/day")}
     yield {"metric": "asa_s", **_ratio(sums["wait_ms"] / 1000, answered, answered, days, "s", None)}
@@ -99,6 +120,8 @@ def _rows(sums: _Sums, days: NDArray[np.int64]) -> Iterator[dict[str, Any]]:
     yield {"metric": "abandonment_rate", **lost}
     hours = _mean(sums["work_ms"] / HOUR_MS, answered, days, "h/day")
     yield {"metric": "human_hours_per_day", **hours}
+    needed = _mean(sums["needed_ms"] / HOUR_MS, offered, days, "h/day")
+    yield {"metric": "needed_hours_per_day", **needed}
 
 
 def _daily(
@@ -107,7 +130,11 @@ def _daily(
     segment_by: Sequence[str],
     target_wait_s: float,
 ) -> pl.DataFrame:
-    """Counts and sums of each cell, segment and replication, 0 where there was no visit."""
+    """Counts and sums of each cell, segment and replication, 0 where there was no visit.
+
+    ``needed_ms`` is the work of all that came, answered or not; a visit that repeats one that was
+    not answered asks for the same work, which counts once.
+    """
     segments = conversations.select(
         "conversation_id",
         segment=pl.concat_str(
@@ -126,6 +153,9 @@ def _daily(
             f"table conversations: a segment by {', '.join(segment_by)} is called 'all', which "
             "stands for every conversation; rename it"
         )
+    arrival = pl.col("contact_id").str.replace(r"/\d+$", "")
+    before = pl.col("started_ms").is_not_null().shift(1).over(*CELL, "replication", arrival)
+    visits = visits.with_columns(anew=before.fill_null(True))
     whole = visits.with_columns(segment=pl.lit("all"))
     both = pl.concat([whole, visits]) if segment_by else whole
 
@@ -143,6 +173,7 @@ def _daily(
         within=(wait <= target_ms).sum(),
         abandoned_late=(left > target_ms).sum(),
         work_ms=(pl.col("ended_ms") - pl.col("started_ms")).sum(),
+        needed_ms=pl.col("work_ms").filter("anew").sum(),
         p90_ms=wait.quantile(0.9, "linear"),
     )
     names = pl.DataFrame({"segment": ["all", *named] if segment_by else ["all"]})

@@ -111,7 +111,8 @@ def presence(
         zone: of the days.
 
     Raises:
-        ScenarioError: teams are named without shifts where there is no schedule for the days.
+        ScenarioError: teams are named without shifts where there is no schedule for the days, or
+            the schedule leaves some of the drawn days empty.
     """
     named = teams_table(desk.teams) if desk.teams else None
     if any(team.shifts for team in desk.teams):
@@ -120,7 +121,15 @@ def presence(
     known = [day for day in days if day is not None]
     if schedule.height and len(known) == len(days):
         roster = roster_from_schedule(schedule, known, zone, desk.staffing)
-        if roster.height:
+        present = set(roster["replication"].unique())
+        absent = sorted({day for i, day in enumerate(known) if i not in present})
+        if absent and present:
+            raise ScenarioError(
+                f"history.schedule: nobody is at work on {', '.join(map(str, absent))}, days that "
+                "the simulation draws; complete the schedule, or write shifts in "
+                "[[contact_center.teams]]"
+            )
+        if present:
             teams = named if named is not None else logged_teams
             if teams.is_empty():
                 teams = teams_of_schedule(schedule)

@@ -87,10 +87,17 @@ def load(scenario: Scenario, run_desk: RunDesk, streams: Streams) -> Loaded:
     return Loaded(tables, account, quarantine)
 
 
-def content(path: Path) -> str:
-    """Digest of a file, or of the files of a folder, by name and content; ``missing`` for none."""
+def content(path: Path, format_: str | None = None) -> str:
+    """Digest of a file, or of the files of a folder, by name and content; ``missing`` for none.
+
+    With a format of two tables, a file stands for its folder: either table names both.
+    """
     digest = hashlib.blake2b(digest_size=16)
-    paths = sorted(p for p in path.iterdir() if p.is_file()) if path.is_dir() else [path]
+    if format_ in ("csv", "parquet") and path.is_file():
+        tables = ("conversations", "turns")
+        paths = sorted(p for p in path.parent.iterdir() if p.name.split(".")[0] in tables)
+    else:
+        paths = sorted(p for p in path.iterdir() if p.is_file()) if path.is_dir() else [path]
     for one in paths:
         try:
             digest.update(one.name.encode() + b"\x00" + one.read_bytes())

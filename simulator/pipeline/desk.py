@@ -25,6 +25,7 @@ def simulated(
     table: Callable[[str], pl.DataFrame],
     conversations: pl.DataFrame,
     streams: Streams,
+    code: str,
     parts: Parts,
     tell: Callable[[int, int], None],
 ) -> dict[str, pl.DataFrame]:
@@ -35,6 +36,7 @@ def simulated(
         table: gives a table of the run by name.
         conversations: table ``conversations`` with the weights of the replay.
         streams: random numbers.
+        code: digest of the product's code.
         parts: where finished cells are kept.
         tell: told of cells done and cells in all.
     """
@@ -89,6 +91,7 @@ def simulated(
         tuple(draws_of(one.simulation.days, one.simulation.replications)),
         one.contact_center.target_wait_s,
         one.demand.max_attempts,
+        code,
     )
     results = run_cells(
         cells,
@@ -102,6 +105,7 @@ def simulated(
         "contacts": results.contacts,
         "kpis": pl.concat([results.kpis, *kpis]),
         "intervals": results.intervals,
+        "desk_hours": results.desk_hours,
         "roster": who.roster,
         "volumes": pl.concat(volumes),
         "assumed_desk": _assumed_desk(drawn, who.source),

@@ -14,6 +14,7 @@ from simulator import economics, gates
 from simulator.candidates import Materials
 from simulator.candidates.human import logged
 from simulator.contact_center import simulate
+from simulator.contact_center.cells import draws_of
 from simulator.history import load as history_load
 from simulator.history.assume import assumed_row
 from simulator.judging import audit
@@ -85,7 +86,7 @@ class Steps:
         paths = [one.source, one.schedule, *(table and table.source for table in tables)]
         settings = [
             one.model_dump(mode="json"),
-            [history_load.content(path) if path else None for path in paths],
+            [history_load.content(path, one.format) if path else None for path in paths],
         ]
 
         def work() -> Frames:
@@ -189,12 +190,13 @@ class Steps:
         """Customers, and what they do to the human desk."""
         inputs = ["decisions", "settlements", "shadow", "verdicts", "conversations"]
         inputs += ["replayed", "decision_points", "schedule", "teams"]
-        outputs = ["contacts", "kpis", "intervals", "roster", "volumes", "assumed_desk"]
+        outputs = ["contacts", "kpis", "intervals", "desk_hours", "roster", "volumes"]
+        outputs += ["assumed_desk"]
         one = self.scenario
         settings = [
             part.model_dump(mode="json", exclude={"processes"})
             for part in (one.rollout, one.assist, one.demand, one.contact_center, one.simulation)
-        ] + [one.history.assume.model_dump(mode="json")]
+        ] + [one.history.assume.model_dump(mode="json"), one.history.timezone]
         self._stage(inputs, settings, outputs, self._simulated)
 
     def _simulated(self) -> Frames:
@@ -203,6 +205,7 @@ class Steps:
             self.folder.table,
             self._conversations(),
             self.streams,
+            code(),
             self.folder.parts("simulation"),
             partial(self.tell, "contact_center"),
         )
@@ -219,17 +222,22 @@ class Steps:
         """What a day costs."""
 
         def work() -> Frames:
-            kpis, volumes = self._read("kpis", "volumes")
+            kpis, volumes, hours = self._read("kpis", "volumes", "desk_hours")
             baseline = one.rollout.stages[0].name
-            costs = economics.costs(kpis, volumes, one.money, baseline)
-            return {"costs": pl.concat([costs, economics.breakdown(kpis, costs, one.gates)])}
+            draws = draws_of(one.simulation.days, one.simulation.replications)
+            costs = economics.costs(kpis, volumes, hours, draws, one.money, baseline)
+            assumed = one.rollout.diverged_contained.value
+            broken = economics.breakdown(kpis, costs, one.gates, assumed)
+            return {"costs": pl.concat([costs, broken])}
 
         one = self.scenario
         settings = [
             one.money.model_dump(mode="json"),
             [g.model_dump(mode="json") for g in one.gates],
+            one.rollout.diverged_contained.value,
+            [one.simulation.days, one.simulation.replications],
         ]
-        self._stage(["kpis", "volumes"], settings, ["costs"], work)
+        self._stage(["kpis", "volumes", "desk_hours"], settings, ["costs"], work)
 
     def evidence(self) -> None:
         """Labels, gates, and how far the rollout may go."""
@@ -251,11 +259,12 @@ class Steps:
             )
             return {
                 "labels": labels,
+                "excluded": conform("excluded", audit.excluded_counts(*decided)),
                 "gates": found,
                 "recommendation": gates.recommend(found, rollout.stages),
             }
 
-        self._stage(inputs, settings, ["labels", "gates", "recommendation"], work)
+        self._stage(inputs, settings, ["labels", "excluded", "gates", "recommendation"], work)
 
     def _synthetic_labels(self, domain: pl.DataFrame) -> pl.DataFrame:
         """Labels drawn from the sample's truth; none for a real history."""

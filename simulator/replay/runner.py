@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import polars as pl
 
 from simulator.candidates import Answerer, Materials, Point, Reply, make, version
+from simulator.errors import HistoryError
 from simulator.replay.decision_points import seen
 from simulator.scenario import Candidate
 from simulator.store import fingerprint
@@ -44,7 +45,7 @@ def candidate_fingerprint(config: Candidate, materials: Materials) -> str:
     recorded = config.source.read_bytes() if config.source and config.source.is_file() else b""
     return fingerprint(
         config.model_dump(mode="json"),
-        version(config),
+        version(),
         materials.knowledge,
         materials.policy,
         recorded,
@@ -76,6 +77,9 @@ def replay(
         parts: where parts are kept, for this candidate alone.
         part: decision points to a part.
         progress: told how many more points are done.
+
+    Raises:
+        HistoryError: not one recorded reply belongs to a decision point.
     """
     print_of = candidate_fingerprint(config, materials)
     # Made at the first part that is missing: a finished replay loads no model.
@@ -91,7 +95,13 @@ def replay(
             parts.put(key, stored)
         frames.append(stored)
         progress(len(chunk))
-    return pl.concat(frames) if frames else empty("shadow")
+    found = pl.concat(frames) if frames else empty("shadow")
+    if found.height and (found["error"] == "not_recorded").fill_null(False).all():
+        raise HistoryError(
+            f"{config.source}: none of its replies belongs to a decision point of this history; "
+            "conversation_id and turn must be those of the table decision_points"
+        )
+    return found
 
 
 def _answer(
@@ -100,7 +110,12 @@ def _answer(
     keys = [fingerprint(print_of, _sight(point)) for point in chunk]
     new = {key: point for key, point in zip(keys, chunk, strict=True) if key not in known}
     for key, reply in zip(new, answerer(list(new.values())), strict=True):
-        known[key] = reply
+        # Words of nothing but space are no reply, whoever said them.
+        blank = reply.reply is not None and not reply.reply.strip()
+        silent = blank and reply.action != "escalate" and reply.error is None
+        known[key] = reply._replace(
+            reply=None if blank else reply.reply, error="no_reply" if silent else reply.error
+        )
     rows = [
         {
             "candidate": name,

@@ -23,7 +23,7 @@ from simulator.reports import wording
 from simulator.reports.run import Run
 
 BLUE, VERMILLION, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
-ORANGE, SKY, YELLOW, INK, GREY = "#E69F00", "#56B4E9", "#F0E442", "#1a1f24", "#5b6570"
+ORANGE, SKY, INK, GREY = "#E69F00", "#56B4E9", "#1a1f24", "#5b6570"
 LINES = ((BLUE, "--"), (GREEN, "-"), (VERMILLION, "-."), (PURPLE, ":"), (ORANGE, "--"), (SKY, "-"))
 MARKERS = "sD^vPX"
 STYLE: dict[Any, Any] = {

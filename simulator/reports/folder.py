@@ -38,6 +38,10 @@ def write(run: Run, folder: Path) -> None:
     files["report.html"] = page(run, charts)
     for name, text in files.items():
         _write(folder / name, text)
+    # A chart that this run does not have would be an earlier run's.
+    for old in (folder / "charts").glob("*.[sc][vs][gv]"):
+        if f"charts/{old.name}" not in files:
+            old.unlink(missing_ok=True)
     if charts:
         _sync(folder / "charts")
     _sync(folder)

@@ -269,10 +269,10 @@ def breakdown(run: Run, one: Advice | None) -> str | None:
         misses = wording.listed(answer.missed(run, *cell)) or wording.UNKNOWN.removeprefix("– ")
         return f"{where} misses its limits even if all of {them} end well (missed: {misses})."
     if found.central == 0:
-        return f"{where} pays{keeps} however {them} end."
+        return f"{where} pays{keeps} even if all of {them} come back to a person."
     assumed = run.scenario.rollout.diverged_contained.value
     return (
         f"{where} pays{keeps} if at least {wording.percent(found.central)} of {them} end well, "
-        "even if all the others come back and complain. The central case assumes that "
-        f"{wording.percent(assumed)} end well, and no more complaints than the log has."
+        "if the others come back to a person and complain as the log has it. "
+        f"The central case assumes that {wording.percent(assumed)} end well."
     )

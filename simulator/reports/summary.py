@@ -194,7 +194,7 @@ def _unknowable(rows: Sequence[SummaryRow]) -> list[str]:
     words = (
         "From the first reply that differs from the log, replay cannot know how a conversation "
         "would have ended (diverged, of those that the bot begins). So many of these must end well "
-        "for the stage to pay and keep its limits, even if all the others come back and complain."
+        "for the stage to pay and keep its limits, if the others come back to a person."
     )
     heads = ["Stage", "Candidate", "Diverged", "Must end well"]
     return [

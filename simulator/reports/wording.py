@@ -6,7 +6,6 @@ same way, or readers compare digits instead of candidates.
 
 from __future__ import annotations
 
-import math
 import re
 import unicodedata
 from collections.abc import Sequence
@@ -80,7 +79,7 @@ METRICS: dict[str, Metric] = {
         "Must end well",
         "rate",
         "share of the diverged conversations that must end well for the stage to pay and keep its "
-        "limits on service level and complaints, even if all the others come back and complain",
+        "limits on service level and complaints, if the others come back to a person",
     ),
 }
 
@@ -232,8 +231,3 @@ def markdown(text: str) -> str:
 def listed(names: Sequence[str]) -> str:
     """``a, b and c``."""
     return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
-
-
-def is_number(value: object) -> bool:
-    """Whether a cell holds a finite number."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

@@ -7,7 +7,8 @@ never by candidate or stage, so that every policy faces the same customers.
 
 from __future__ import annotations
 
-from datetime import date, time
+import math
+from datetime import date, time, timedelta
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -16,11 +17,13 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy import stats
 
+from simulator.errors import HistoryError, ScenarioError
 from simulator.scenario import Assume, Demand, Simulation
 from simulator.streams import Streams, stable_hash
 
 STRATUM = ("intent", "skill", "language", "channel")
 _DAY_MS = 86_400_000
+_PLACES = 2**16
 
 
 class Arrivals(NamedTuple):
@@ -57,6 +60,10 @@ def arrivals_of(
         assume: volume and profile, used where the log has no time stamps or a volume is given.
         zone: decides days.
         streams: random numbers.
+
+    Raises:
+        HistoryError: nothing can be drawn.
+        ScenarioError: the log has no day of the type.
     """
     fresh = conversations.filter(pl.col("recontact_of").is_null()).with_columns(
         pl.col("started_at").dt.convert_time_zone(str(zone)).alias("local")
@@ -64,11 +71,25 @@ def arrivals_of(
     dated = fresh.filter(pl.col("local").is_not_null())
     wanted = {"weekday": (1, 5), "weekend": (6, 7), "any": (1, 7)}[demand.day]
     of_type = dated.filter(pl.col("local").dt.weekday().is_between(*wanted))
-    if assume.contacts_per_day is not None or of_type.is_empty():
+    if replayed.is_empty():
+        raise HistoryError(
+            "no conversation has both a customer's turn and work (a handle time above 0, not "
+            "abandoned); there is nothing to simulate"
+        )
+    if assume.contacts_per_day is None and of_type.is_empty() and dated.height:
+        raise ScenarioError(
+            f"demand.day = {demand.day!r}; the log has no such day; write another, or give "
+            "history.assume.contacts_per_day"
+        )
+    if assume.contacts_per_day is not None or dated.is_empty():
         table, method = _from_profile(fresh, demand, simulation, assume, streams)
         days: list[date | None] = [None] * simulation.days
     else:
-        table, days, method = _from_log(of_type, demand, simulation, streams)
+        logged = sorted(dated["local"].dt.date().unique().to_list())
+        span = range((logged[-1] - logged[0]).days + 1)
+        calendar = [logged[0] + timedelta(days=n) for n in span]
+        calendar = [day for day in calendar if wanted[0] <= day.isoweekday() <= wanted[1]]
+        table, days, method = _from_log(of_type, calendar, demand, simulation, streams)
     table = _with_peaks(_scaled(table, demand.scale, streams), demand, streams)
     # One draw of the input serves several seeds: the same arrivals, other patience and choices.
     seeds = pl.DataFrame({"seed": np.arange(simulation.replications)})
@@ -84,7 +105,11 @@ def arrivals_of(
 
 
 def _from_log(
-    dated: pl.DataFrame, demand: Demand, simulation: Simulation, streams: Streams
+    dated: pl.DataFrame,
+    days: list[date],
+    demand: Demand,
+    simulation: Simulation,
+    streams: Streams,
 ) -> tuple[pl.DataFrame, list[date | None], str]:
     rows = dated.with_columns(
         pl.col("local").dt.date().alias("day"),
@@ -95,7 +120,6 @@ def _from_log(
             + pl.col("local").dt.millisecond().cast(pl.Int64)
         ).alias("at_ms"),
     )
-    days = sorted(rows["day"].unique().to_list())
     u = streams.uniform(
         stable_hash(["input day"] * simulation.days), "day", copy=np.arange(simulation.days)
     )
@@ -103,7 +127,10 @@ def _from_log(
     by_day = rows.partition_by("day", as_dict=True)
     frames = []
     for draw, day in enumerate(chosen):
-        frame = by_day[(day,)].with_columns(pl.lit(0).cast(pl.Int64).alias("copy"))
+        # A day without a contact is a day all the same.
+        frame = by_day.get((day,), rows.clear()).with_columns(
+            pl.lit(0).cast(pl.Int64).alias("copy")
+        )
         if 1 < len(days) < 7:
             frame = _resampled(frame, draw, streams)
         frames.append(
@@ -189,21 +216,22 @@ def _multiplied(
 ) -> pl.DataFrame:
     """Each row ``factor`` times on average; copies arrive within a quarter of an hour around it."""
     keys = stable_hash(table["arrival_id"].to_list())
-    place = table["draw"].to_numpy() * 64 + table["copy"].to_numpy() % 64
+    digits = math.floor(factors.max(initial=1.0)) + 2
+    place = (table["draw"].to_numpy() * 1009 + table["copy"].to_numpy()) % _PLACES
     u = streams.uniform(keys, quantity, copy=place)
     times = np.floor(factors).astype(np.int64) + (u < factors % 1.0)
     rows = np.repeat(np.arange(table.height), times)
     nth = np.arange(rows.size) - np.repeat(np.cumsum(times) - times, times)
     copies = table[rows.tolist()].with_columns(pl.Series("nth", nth))
     shift = streams.uniform(
-        keys[rows], f"{quantity} shift", copy=place[rows] % 1024 * 64 + np.minimum(nth, 63)
+        keys[rows], f"{quantity} shift", copy=place[rows], attempt=nth % _PLACES
     )
     at = copies["at_ms"].to_numpy()
     moved = np.clip(at + ((shift - 0.5) * 1_800_000).astype(np.int64), within[0], within[1] - 1)
     return copies.with_columns(
         pl.Series("at_ms", np.where(nth > 0, moved, at)),
         # Copies of copies stay apart: each multiplication has digits of its own.
-        (pl.col("copy") * 64 + pl.col("nth")).alias("copy"),
+        (pl.col("copy") * digits + pl.col("nth")).alias("copy"),
     ).drop("nth")
 
 

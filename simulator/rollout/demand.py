@@ -21,7 +21,7 @@ from simulator.tables import conform
 
 _POINT = ("conversation_id", "turn")
 _CELL = ("stage", "candidate", "conversation_id")
-PRIORITY_IN_CONVERSATION, PRIORITY_HANDOFF, PRIORITY_NEW = 0, 1, 2
+PRIORITY_HANDOFF, PRIORITY_NEW = 1, 2
 
 
 def customers(

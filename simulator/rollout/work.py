@@ -35,7 +35,7 @@ def human_work(
 
     Args:
         points: table ``decision_points``.
-        conversations: table ``conversations``; those without a handle time are left out.
+        conversations: table ``conversations``; abandoned ones and those without work are left out.
         desk: wrap-up, reading speeds, and whether handle times are work or elapsed time.
 
     Returns:
@@ -44,9 +44,10 @@ def human_work(
         said before this point), ``total_s`` (of the conversation), ``reading_all_s``.
     """
     share = overlap_share(conversations) if desk.handle_time_basis == "elapsed" else 1.0
-    handled = conversations.filter(pl.col("handle_time_s").is_not_null()).select(
-        "conversation_id", (pl.col("handle_time_s") * share).alias("total_s")
-    )
+    chats = pl.when(pl.col("channel") == "chat").then(share).otherwise(1.0)
+    handled = conversations.filter(
+        (pl.col("handle_time_s") > 0) & ~pl.col("abandoned").fill_null(False)
+    ).select("conversation_id", (pl.col("handle_time_s") * chats).alias("total_s"))
     here = pl.col("conversation_id")
     rows = (
         points.select(*_POINT, "n_th", "text", "reply")
@@ -85,10 +86,12 @@ def overlap_share(conversations: pl.DataFrame) -> float:
     """Busy time over the sum of elapsed times: what elapsed chat times must be multiplied by.
 
     An agent with two chats at once is busy once. 1.0 where the log names no agents or no times.
+    Calls and e-mails are worked one at a time and are left out.
     """
     spans = (
         conversations.filter(
-            pl.col("agent_id").is_not_null()
+            (pl.col("channel") == "chat")
+            & pl.col("agent_id").is_not_null()
             & pl.col("started_at").is_not_null()
             & pl.col("handle_time_s").is_not_null()
         )

@@ -7,7 +7,7 @@ Loading lives in :mod:`simulator.scenario_file`.
 
 from __future__ import annotations
 
-from pydantic import Field, model_validator
+from pydantic import field_validator, model_validator
 
 from simulator.scenario.candidates import Candidate, Replay, Tables
 from simulator.scenario.desk import (
@@ -23,7 +23,7 @@ from simulator.scenario.gates import GATE_METRICS, GATES, Gate, Proposal
 from simulator.scenario.history import Assume, History, SampleConfig
 from simulator.scenario.money import Money
 from simulator.scenario.rollout import LADDER, Assist, AutoWhen, Rollout, Stage
-from simulator.scenario.values import Action, Assumed, Channel, Model, Name, Risk
+from simulator.scenario.values import Action, Assumed, Channel, Model, Name, Risk, fault
 
 __all__ = [
     "GATES",
@@ -66,7 +66,7 @@ class Scenario(Model):
     history: History
     knowledge: Tables | None = None
     commitments: Tables | None = None
-    candidates: dict[Name, Candidate] = Field(min_length=1)
+    candidates: dict[Name, Candidate]
     replay: Replay = Replay()
     rollout: Rollout = Rollout()
     assist: Assist = Assist()
@@ -77,22 +77,52 @@ class Scenario(Model):
     gates: tuple[Gate, ...] = GATES
     proposal: Proposal | None = None
 
-    @model_validator(mode="after")
-    def _whole(self) -> Scenario:
-        humans = [name for name, one in self.candidates.items() if one.kind == "human"]
-        if len(humans) > 1 or any(name != "human" for name in humans):
-            raise ValueError("one candidate of kind human at most, and its name is human")
-        if "human" in self.candidates and self.candidates["human"].kind != "human":
-            raise ValueError("the name human belongs to kind human")
-        if self.proposal is not None:
-            stages = [stage.name for stage in self.rollout.stages]
-            if self.proposal.candidate not in self.candidates:
-                raise ValueError(
-                    f"proposal.candidate = {self.proposal.candidate!r}; "
-                    f"expected one of {list(self.candidates)}"
+    @field_validator("candidates")
+    @classmethod
+    def _human(cls, candidates: dict[str, Candidate]) -> dict[str, Candidate]:
+        if not candidates:
+            raise fault('expected at least one, such as [candidates.human] with kind = "human"')
+        for name, one in candidates.items():
+            if (one.kind == "human") != (name == "human"):
+                raise fault(
+                    "the candidate of kind human, and no other, has the name human; expected "
+                    '[candidates.human] with kind = "human"',
+                    at=(name, "kind"),
+                    found=one.kind,
                 )
-            if self.proposal.stage not in stages:
-                raise ValueError(
-                    f"proposal.stage = {self.proposal.stage!r}; expected one of {stages}"
+        return candidates
+
+    @field_validator("gates")
+    @classmethod
+    def _one_limit_each(cls, gates: tuple[Gate, ...]) -> tuple[Gate, ...]:
+        metrics = [gate.metric for gate in gates]
+        for index, metric in enumerate(metrics):
+            if metric in metrics[:index]:
+                raise fault(
+                    f"the metric stands in gates[{metrics.index(metric)}] already; keep one limit "
+                    "for each",
+                    at=(index, "metric"),
+                    found=metric,
+                )
+        return gates
+
+    @model_validator(mode="after")
+    def _proposed(self) -> Scenario:
+        if self.proposal is None:
+            return self
+        bots = [name for name, one in self.candidates.items() if one.kind != "human"]
+        stages = [stage.name for stage in self.rollout.stages[1:]]
+        for key, found, allowed in (
+            ("candidate", self.proposal.candidate, bots),
+            ("stage", self.proposal.stage, stages),
+        ):
+            if found not in allowed:
+                raise fault(
+                    f"expected one of {', '.join(map(repr, allowed))}"
+                    if allowed
+                    else f"the scenario has no {key} to propose besides the human baseline; add "
+                    "one, or take out [proposal]",
+                    at=("proposal", key),
+                    found=found,
                 )
         return self

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import model_validator
 
-from simulator.scenario.values import Model
+from simulator.scenario.values import Model, fault, limits
 
 GATE_METRICS = (
     "risky_promise_rate",
@@ -30,7 +30,19 @@ class Gate(Model):
         "saving_money",
     ]
     limit: float
-    confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
+    confidence: Annotated[float, limits(0.5, 0.9999, above=True)] = 0.95
+
+    @model_validator(mode="after")
+    def _reachable(self) -> Gate:
+        least, most = (-1e12, 1e12) if self.metric == "saving_money" else (0.0, 1.0)
+        if not least <= self.limit <= most:
+            fix = f"; write {self.limit / 100:g}" if most == 1 and 1 < self.limit <= 100 else ""
+            raise fault(
+                f"expected {least:g} <= x <= {most:g} for {self.metric}{fix}",
+                at=("limit",),
+                found=self.limit,
+            )
+        return self
 
 
 GATES = (

@@ -4,9 +4,19 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from simulator.scenario.values import Channel, Fraction, Model, Name, Number, Risk, Share, assumed
+from simulator.scenario.values import (
+    Channel,
+    Fraction,
+    Model,
+    Name,
+    Risk,
+    Seconds,
+    Share,
+    assumed,
+    fault,
+)
 
 
 class AutoWhen(Model):
@@ -43,21 +53,45 @@ class Rollout(Model):
     diverged_contained: Fraction = assumed(
         0.5, "assumption: replay cannot know; the worst and best bounds span it", 0, 1
     )
-    hand_back_delay_s: Number = assumed(
+    hand_back_delay_s: Seconds = assumed(
         3600, "assumption: a customer whom the bot failed comes back within hours", 300, 14400
     )
     value_tolerance: Share = Field(
         default=0.0, description="relative difference at which two promised values are the same"
     )
 
+    @field_validator("segment_by")
+    @classmethod
+    def _once(cls, columns: tuple[str, ...]) -> tuple[str, ...]:
+        if not columns or len(set(columns)) < len(columns):
+            raise fault(
+                "expected at least one of 'intent', 'language', 'channel', 'skill', each once",
+                found=list(columns),
+            )
+        return columns
+
     @model_validator(mode="after")
     def _ladder(self) -> Rollout:
         names = [stage.name for stage in self.stages]
-        if len(set(names)) < len(names):
-            raise ValueError(f"stage names must differ, found {names}")
+        for index, name in enumerate(names):
+            if name in names[:index]:
+                raise fault(
+                    "expected a name that no other stage has",
+                    at=("stages", index, "name"),
+                    found=name,
+                )
         first = self.stages[0] if self.stages else None
-        if first is None or first.auto_when is not None or first.otherwise != "human":
-            raise ValueError("the first stage is the baseline: no auto_when, otherwise = human")
+        if first is None:
+            raise fault(
+                'expected at least the baseline: { name = "human_only" }', at=("stages",), found=[]
+            )
+        if first.auto_when is not None or first.otherwise != "human":
+            raise fault(
+                "the first stage is the baseline; expected no auto_when, and otherwise = 'human'; "
+                'put { name = "human_only" } before it',
+                at=("stages", 0),
+                found=first.name,
+            )
         return self
 
 

@@ -138,6 +138,13 @@ TABLES = {
         {"bound": BOUNDS},
     ),
     # Means of a simulated day that money is reckoned from.
+    # Hours of work that a simulated day brought, answered or not.
+    "desk_hours": Table(
+        {**CELL, "bound": TEXT, "segment": TEXT, "replication": INT, "needed_hours": REAL},
+        ("stage", "candidate", "bound", "segment", "replication", "needed_hours"),
+        ("stage", "candidate", "bound", "segment", "replication"),
+        {"bound": BOUNDS},
+    ),
     "volumes": Table(
         {
             **CELL,
@@ -146,7 +153,9 @@ TABLES = {
             "arrivals_per_day": REAL,
             "automatic_per_day": REAL,
             "bot_replies_per_day": REAL,
+            "quits_per_day": REAL,
             "promises_per_day": REAL,
+            "bot_promises_per_day": REAL,
         },
         ("stage", "candidate", "bound", "segment", "arrivals_per_day", "automatic_per_day"),
         ("stage", "candidate", "bound", "segment"),
@@ -157,6 +166,19 @@ TABLES = {
         ("stage", "candidate", "segment", "bound", "metric", "n", "unit", "method"),
         ("stage", "candidate", "segment", "bound", "metric"),
         {"bound": BOUNDS},
+    ),
+    # What became of the points with mode auto: the risk rates are over `n_in_domain`.
+    "excluded": Table(
+        {
+            **CELL,
+            "n_points": INT,
+            "n_in_domain": INT,
+            "n_after_handoff": INT,
+            "n_no_reply": INT,
+            "n_escalations": INT,
+        },
+        ("stage", "candidate", "n_points", "n_in_domain"),
+        ("stage", "candidate"),
     ),
     "gates": Table(
         {**CELL, **ESTIMATE, "status": TEXT, "limit": REAL, "labels_needed": INT, "reason": TEXT},

@@ -25,7 +25,8 @@ _ROLES = {"user": "customer", "assistant": "agent", **{role: role for role in RO
 _NUMBERS = {
     "handle_time_s": (0.0, _LONGEST_S),
     "wait_s": (0.0, _LONGEST_S),
-    "weight": (0.0, 1e12),
+    # Above 0: what weighs nothing would be drawn by no arrival and leave a rate without divisor.
+    "weight": (1e-6, 1e12),
     "csat": (1.0, 5.0),
 }
 
