@@ -17,6 +17,8 @@ from simulator.scenario import Scenario
 
 _PATHS = ("source", "schedule")
 _Part = TypeVar("_Part", bound=BaseModel)
+_MOST_BYTES = 1_000_000
+_DEEP_KEY = re.compile(r"(?:\.\s*[\w\"'-]+\s*){200}")
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
 
 
@@ -31,13 +33,16 @@ def load(path: Path, overrides: tuple[str, ...] = ()) -> Scenario:
     """
     shown = path.name
     try:
-        raw = path.read_bytes()
+        with path.open("rb") as file:
+            raw = file.read(_MOST_BYTES + 1)
     except IsADirectoryError:
         raise ScenarioError(f"{path}: is a folder; expected a scenario file (TOML)") from None
     except FileNotFoundError:
         raise ScenarioError(f"{path}: no such file; expected a scenario file (TOML)") from None
     except OSError as error:
         raise ScenarioError(f"{path}: cannot be read: {error.strerror}") from None
+    if len(raw) > _MOST_BYTES:
+        raise ScenarioError(f"{path}: more than {_MOST_BYTES:,} bytes; expected a scenario file")
     try:
         data = _parsed(raw, shown)
         for override in overrides:
@@ -52,12 +57,19 @@ def load(path: Path, overrides: tuple[str, ...] = ()) -> Scenario:
 
 def _parsed(raw: bytes, shown: str) -> dict[str, Any]:
     try:
-        return tomllib.loads(raw.decode("utf-8"))
+        return _toml(raw.decode("utf-8"))
     except UnicodeDecodeError as error:
         raise ScenarioError(f"{shown}: not UTF-8 at byte {error.start}; save it as UTF-8") from None
     # Python's reader of whole numbers has a limit of digits, and says so by a plain ValueError.
     except ValueError as error:
         raise ScenarioError(f"{shown}: not TOML: {error}") from None
+
+
+def _toml(text: str) -> dict[str, Any]:
+    # Python's reader takes memory by the square of the length of a dotted key.
+    if _DEEP_KEY.search(text):
+        raise RecursionError
+    return tomllib.loads(text)
 
 
 def validate(data: Any, shown: str) -> Scenario:
@@ -79,12 +91,14 @@ def validate_part(model: type[_Part], data: Any, shown: str) -> _Part:
 
 
 def _set(data: dict[str, Any], override: str) -> None:
-    key, equals, value = override.partition("=")
     said = f"--set {_cut(override)}"
+    if re.search("[\ud800-\udfff]", override):
+        raise ScenarioError(f"{said}: not UTF-8")
+    key, equals, value = override.partition("=")
     if not equals or not key.strip():
         raise ScenarioError(f"{said}: expected key=value, such as simulation.seed=2")
     try:
-        parsed: Any = tomllib.loads(f"x = {value}")["x"]
+        parsed: Any = _toml(f"x = {value}")["x"]
     except tomllib.TOMLDecodeError:
         parsed = value
     except ValueError:
@@ -94,10 +108,10 @@ def _set(data: dict[str, Any], override: str) -> None:
     here: Any = data
     *parents, last = key.strip().split(".")
     for parent in parents:
-        index = re.fullmatch(r"(\w+)\[(\d{1,9})\]", parent)
+        index = re.fullmatch(r"(\w+)\[(\d+)\]", parent)
         try:
             here = here[index[1]][int(index[2])] if index else here.setdefault(parent, {})
-        except (KeyError, IndexError, TypeError, AttributeError):
+        except (KeyError, IndexError, TypeError, AttributeError, ValueError):
             raise ScenarioError(f"{said}: the scenario has no {_cut(parent)}") from None
     if not isinstance(here, dict):
         raise ScenarioError(f"{said}: {_cut('.'.join(parents))} is a value, not a table")
@@ -154,7 +168,7 @@ def _fault(model: type[BaseModel], shown: str, fault: Any) -> str:
     context = fault.get("ctx", {})
     location = tuple(part for part in fault["loc"] if part != "[key]")
     location += context.get("at", ())
-    value = context.get("found", fault["input"])
+    value = context["found"].value if "found" in context else fault["input"]
     where = _where(location)
     found = f"{shown}: {where}" if where else shown
     kind = fault["type"]
@@ -171,7 +185,7 @@ def _fault(model: type[BaseModel], shown: str, fault: Any) -> str:
     found += shown_value + (";" if where else ":")
     if kind == "literal_error":
         options = re.findall(r"'([^']*)'", context["expected"])
-        near = difflib.get_close_matches(str(value)[:80], options, n=1)
+        near = difflib.get_close_matches(_short(value).strip("'"), options, n=1)
         fix = f"; did you mean {near[0]}?" if near else ""
         return f"{found} expected {context['expected']}{fix}"
     if kind == "scenario":

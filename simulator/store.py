@@ -95,6 +95,9 @@ class RunFolder:
 
     def _take(self) -> None:
         path = self.path
+        if str(path.absolute()).encode("utf-8", "replace") != os.fsencode(path.absolute()):
+            # The engines that read and write tables take names in UTF-8 only.
+            raise RunError(f"{path}: is not a name in UTF-8; name another folder with --out DIR")
         if path.exists() and not path.is_dir():
             raise RunError(f"{path}: is a file; expected a folder for the run (--out DIR)")
         if (

@@ -164,6 +164,8 @@ def test_exact_nothing_usable_says_why(tmp_path: Path) -> None:
         (chat(csat=3.5), "csat is out of range"),
         (chat(resolved="yes"), "resolved has the wrong type: expected true or false"),
         (b'{"conversation_id": "x", "weight": Infinity}', "weight is out of range"),
+        (chat(weight=0), "weight is out of range: found 0; expected 1e-06..1e+12"),
+        (chat(weight=-2.5), "weight is out of range: found -2.5"),
     ],
 )
 def test_exact_conversation_set_aside(tmp_path: Path, line: Any, said: str) -> None:

@@ -1,5 +1,6 @@
 """Candidates: none sees the future, and each does what its name says."""
 
+import json
 from datetime import UTC, datetime, timedelta
 
 import polars as pl
@@ -8,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simulator.candidates import Materials, Point, Said, context_hash, make
+from simulator.errors import HistoryError
 from simulator.judging.contexts import judge_contexts
 from simulator.replay.decision_points import decision_points
 from simulator.replay.runner import replay
@@ -267,3 +269,106 @@ def test_a_recording_without_a_reply_is_an_error_not_a_reply(recording):
     hashed = {**row, "context_hash": context_hash(asked.said)}
     assert recording([hashed], "r.jsonl")([asked])[0].error == "unknown_action: fly"
     assert recording([{**hashed, "action": "answer"}], "r.jsonl")([asked])[0].error == "no_reply"
+
+
+RECORDED = {"conversation_id": "c", "turn": 0, "reply": "Soon.", "context_hash": "x"}
+
+
+@pytest.mark.parametrize("name", ["replies.csv", "replies.jsonl", "replies.parquet"])
+def test_ids_of_a_recording_are_text(recording, name):
+    asked = point("refund?")._replace(conversation_id="001")
+    row = {**RECORDED, "conversation_id": "001", "context_hash": context_hash(asked.said)}
+    answer = recording([{**row, "article_ids": "007 12"}], name)
+    assert answer([asked])[0].article_ids == ("007", "12")
+    assert answer([asked._replace(conversation_id="1")])[0].error == "not_recorded"
+
+
+def test_numbers_as_article_ids_are_ids(recording):
+    asked = point("refund?")
+    row = {**RECORDED, "context_hash": context_hash(asked.said)}
+    for name in ("r.csv", "r.jsonl", "r.parquet"):
+        assert recording([{**row, "article_ids": 12}], name)([asked])[0].article_ids == ("12",)
+    for name in ("r.jsonl", "r.parquet"):
+        assert recording([{**row, "article_ids": [7, 8]}], name)([asked])[0].article_ids == (
+            "7",
+            "8",
+        )
+
+
+@pytest.mark.parametrize("blank", ["", "  ", "\n\t", None])
+@pytest.mark.parametrize("name", ["r.csv", "r.jsonl", "r.parquet"])
+def test_a_blank_recorded_reply_is_none(recording, blank, name):
+    asked = point("refund?")
+    row = {**RECORDED, "reply": blank, "context_hash": context_hash(asked.said)}
+    assert recording([{**row, "action": "answer"}], name)([asked])[0].error == "no_reply"
+    handed = recording([{**row, "action": "escalate"}], name)([asked])[0]
+    assert (handed.action, handed.reply, handed.error) == ("escalate", None, None)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"score": float("nan")}, "row 2: score = .*; expected a finite number"),
+        ({"score": float("inf")}, "row 2: score = .*; expected a finite number"),
+        ({"latency_s": -1.0}, "row 2: latency_s = .*; expected a finite number from 0"),
+        ({"prompt_tokens": 1.5}, "row 2: prompt_tokens = .*; expected a whole number from 0"),
+        ({"completion_tokens": -3}, "row 2: completion_tokens = "),
+        ({"turn": -1}, "row 2: turn = "),
+        ({"turn": None}, "row 2: turn = .*; expected a whole number from 0"),
+        ({"conversation_id": None}, "row 2: conversation_id = None; expected text"),
+        ({"turn": 5}, "row 2: turn = .*; expected one reply to a turn"),
+    ],
+)
+@pytest.mark.parametrize("name", ["r.csv", "r.parquet"])
+def test_a_recording_with_a_row_that_cannot_be_used_is_refused(recording, name, change, says):
+    first = {
+        "score": 0.5,
+        "latency_s": 1.0,
+        "prompt_tokens": 1.0,
+        "completion_tokens": 2,
+        "turn": 5,
+    }
+    second = {**RECORDED, **first, "turn": 6, **change}
+    with pytest.raises(HistoryError, match=says):
+        recording([{**RECORDED, **first}, second], name)
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("[1]", "line 2 is not an object"),
+        ("{half", "line 2 is not JSON"),
+        ("[" * 100_000, "cannot be read"),
+        ('{"turn": ' + "9" * 5000 + "}", "line 2 is not JSON"),
+        ('{"conversation_id": "d", "turn": true}', "row 2: turn = True"),
+        ('{"conversation_id": "d", "turn": "one"}', "row 2: turn = 'one'"),
+        ('{"conversation_id": {}, "turn": 1}', "row 2: conversation_id = {}; expected text"),
+        ('{"conversation_id": "d", "turn": 1, "reply": 1.5}', "row 2: reply = 1.5; expected text"),
+        ('{"conversation_id": "d", "turn": 1, "article_ids": [{}]}', "row 2: article_ids"),
+        ('{"conversation_id": "d", "turn": 1, "score": NaN}', "row 2: score = nan"),
+        ('{"conversation_id": "d", "turn": 1, "score": 1e999}', "row 2: score = inf"),
+    ],
+    ids=range(11),
+)
+def test_a_hostile_line_of_a_recording_is_refused(tmp_path, line, says):
+    path = tmp_path / "r.jsonl"
+    path.write_text(json.dumps(RECORDED) + "\n" + line + "\n")
+    with pytest.raises(HistoryError, match=says):
+        make(Candidate(kind="recorded", source=path), MATERIALS)
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe", b"\x00", b"a,b\n1,2,3\n", b"PAR1"])
+@pytest.mark.parametrize("name", ["r.csv", "r.jsonl", "r.parquet"])
+def test_a_recording_that_is_no_table_is_refused(tmp_path, content, name):
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(HistoryError, match=name):
+        make(Candidate(kind="recorded", source=path), MATERIALS)
+
+
+def test_a_lone_surrogate_in_a_recorded_reply_is_replaced(tmp_path):
+    asked = point("refund?")
+    row = {**RECORDED, "reply": "So\ud800n.", "context_hash": context_hash(asked.said)}
+    path = tmp_path / "r.jsonl"
+    path.write_text(json.dumps(row))
+    assert make(Candidate(kind="recorded", source=path), MATERIALS)([asked])[0].reply == "So?n."

@@ -6,7 +6,9 @@ import json
 import re
 import time
 from pathlib import Path
+from random import Random
 
+import phonenumbers
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -32,6 +34,31 @@ DONE = re.compile(r"\[(email|phone):[0-9a-f]{10}\]")
         ("电话13812345678", None, "电话[phone]"),
         ("+886 912 345 678", "en", "[phone]"),
         ("ring 02 9374 4000", "en-AU", "ring [phone]"),
+        # Numbers of other countries than the language suggests.
+        ("it is 0912-345-678 or 98765 43210", "en", "it is [phone] or [phone]"),
+        ("13812345678", "en", "[phone]"),
+        (
+            "07911 123456, 0151 23456789 and 06 12 34 56 78",
+            "zh-Hant",
+            "[phone], [phone] and [phone]",
+        ),
+        ("打 9876543210 或 886912345678", "zh-Hans", "打 [phone] 或 [phone]"),
+        # The nearest word decides, and "account" takes no number from "phone number".
+        (
+            "my phone number on the account 2025550143",
+            "en",
+            "my phone number on the account [phone]",
+        ),
+        (
+            "my mobile number is wrong on the account: 2025550143",
+            "en",
+            "my mobile number is wrong on the account: [phone]",
+        ),
+        ("order 2127365000, phone 2127365001", "en", "order 2127365000, phone [phone]"),
+        ("my account is 13812345678", "en", "my account is [phone]"),
+        # A word directly before it stands in for a plan.
+        ("my mobile number is 0321654987", "en", "my mobile number is [phone]"),
+        ("cell #2127365000", "en", "cell #[phone]"),
     ],
 )
 def test_exact_what_must_go(text: str, language: str | None, expected: str) -> None:
@@ -52,6 +79,12 @@ def test_exact_what_must_go(text: str, language: str | None, expected: str) -> N
         ("ip 92.107.89.1", "zh-Hant"),
         ("ip 181.51.216.201", "zh-Hans"),
         ("it cost USD$2127365000", "en"),
+        ("my account number is 2127365000, account number 13812345678", "en"),
+        ("I called about order 2127365000 and 2127365001", "en"),
+        ("the tracking number for my parcel is 2127365000", "en"),
+        ("2127365000 is my order number, 2127365000 dollars", "en"),
+        ("一共13812345678元", "zh-Hans"),
+        ("delivered 15/05/2024 10 or 15.05.2024", "en"),
         # Pseudonyms of an earlier import, which may happen to hold digits only.
         ("[phone:8312345678] and [email:2127365000]", "en"),
         ("user@host and @brand at 5 o'clock", "en"),
@@ -97,6 +130,60 @@ def test_exact_json_stays_json() -> None:
     assert Redactor(b"k").json_text(plain, "en") == plain
 
 
+def test_exact_json_keys_say_what_a_number_is() -> None:
+    redactor = Redactor(b"k")
+    value = {"caller": "91234567", "customer_id": "91234567", "hotel_id": "2127365000"}
+    found = json.loads(redactor.json_text(json.dumps(value), "en"))
+    assert DONE.fullmatch(found["caller"])
+    assert found == value | dict.fromkeys(("caller", "customer_id"), found["caller"])
+
+
+def test_exact_time_zone_brings_its_country_first() -> None:
+    number = "is 9876543210 there"
+    assert Redactor(b"k").text(number, "en") == number
+    assert "9876" not in Redactor(b"k", "Asia/Kolkata").text(number, "en")
+
+
+def test_exact_customers_are_phones_and_other_ids_only_if_unmistakable() -> None:
+    redactor = Redactor(b"k")
+    same = {redactor.customer(one) for one in ("0912345678", "+886 912 345 678", "886912345678")}
+    same |= {redactor.identifier(one) for one in ("0912345678", "0912-345-678", "+886912345678")}
+    assert len(same) == 1
+    assert DONE.fullmatch(same.pop())
+    assert DONE.fullmatch(redactor.customer("10023456"))  # a number of no plan at all
+    for one in ("c-1002", "12345", "anna", "123456789-123456789"):
+        assert redactor.customer(one) == one
+    for one in ("13812345678_2", "voice-0912345678", "(212) 736-5000", "+44 7911 123456"):
+        assert DONE.search(redactor.identifier(one)), one
+    uuid = "550e8400-e29b-41d4-a716-446655440000"
+    for one in ("1715760000", "2024051501", "20240515-000123", uuid, "1715760000123", "10000001"):
+        assert redactor.identifier(one) == one
+
+
+def test_exact_ids_of_a_voice_log_stay_distinct_and_linked(tmp_path: Path) -> None:
+    records = [
+        {"conversation_id": "0912345678", "customer_id": "0912345678", "language": "zh-Hant"},
+        {"conversation_id": "0912345679", "customer_id": "0912345678", "language": "en"},
+        {"conversation_id": "c3", "recontact_of": "0912345678", "language": "en"},
+        {"conversation_id": "0912345678", "customer_id": "10023456", "language": "en"},
+    ]
+    path = tmp_path / "calls.jsonl"
+    path.write_text("".join(json.dumps(one | {"messages": []}) + "\n" for one in records))
+    found = read_history(History(source=path, format="jsonl", channel="voice"))
+    one, two, three = found.conversations.to_dicts()
+    everything = found.conversations.write_json() + json.dumps(found.quarantine)
+    assert "09123" not in everything
+    assert "10023456" not in everything
+    assert one["customer_id"] == two["customer_id"] == one["conversation_id"]
+    assert one["conversation_id"] != two["conversation_id"]
+    assert three["recontact_of"] == one["conversation_id"]
+    # The second conversation of that id is set aside, and the recontact is not called dangling.
+    assert [row["reason"].split(":")[0] for row in found.quarantine] == [
+        "conversation_id stands there already"
+    ]
+    assert not any("recontacts" in note for note in found.account.notes)
+
+
 def history(tmp_path: Path, redact: bool) -> History:
     records = [
         {
@@ -139,7 +226,8 @@ def test_exact_redaction_can_be_turned_off(tmp_path: Path) -> None:
 
 TEXTS = st.lists(
     st.sampled_from(
-        ["anna@example.com", "212-736-5000", "13812345678", "order", "#", " ", "，", "ü", "@", "+1"]
+        "anna@example.com|212-736-5000|13812345678|2127365000|98765 43210|0912345678|order|number"
+        "|phone|account|and|#| |，|ü|@|+1|7".split("|")
     )
     | st.text(max_size=6),
     max_size=10,
@@ -147,7 +235,8 @@ TEXTS = st.lists(
 
 
 def test_exact_addresses_run_together_leave_nobody_behind() -> None:
-    for text in ("anna@example.comüanna@example.com", "anna@example.comanna@example.com"):
+    one = "anna@example.com"
+    for text in (f"{one}ü{one}", f"{one}{one}", f"{one}+1{one}", f"{one}{'x' * 30}"):
         assert "anna" not in Redactor(b"k").text(text, "en")
 
 
@@ -180,3 +269,98 @@ def test_exact_hostile_text_takes_linear_time(text: str) -> None:
     started = time.process_time()
     Redactor(b"k").text(text, "en")
     assert time.process_time() - started < 2.0
+
+
+@pytest.mark.parametrize("joint", [" ", ",\ncall "])
+def test_exact_a_message_of_nothing_but_numbers_is_redacted_in_bounded_time(joint: str) -> None:
+    text = joint.join(f"09{n:08d}" for n in range(90_000))
+    redactor = Redactor(b"k")
+    started = time.process_time()
+    once = redactor.text(text, "en")
+    assert time.process_time() - started < 3.0
+    assert not re.search(r"\d", DONE.sub("", once))
+    assert redactor.text(once, "en") == once
+    calls = json.dumps([{"text": one} for one in text.split(joint)])
+    started = time.process_time()
+    assert not re.search(r"\d", DONE.sub("", Redactor(b"k").json_text(calls, "en")))
+    assert time.process_time() - started < 3.0
+
+
+def digits(random: Random, n: int) -> str:
+    return "".join(random.choice("0123456789") for _ in range(n))
+
+
+def phone(random: Random) -> str:
+    """A number of the US, Taiwan, mainland China, India or Britain, in one of its notations."""
+    while True:
+        region, shape = random.choice(
+            [
+                ("US", "({3}) {3}-{4}|{3}-{3}-{4}|{3}.{3}.{4}|{10}|+1 {3} {3} {4}"),
+                ("TW", "09{2}-{3}-{3}|09{8}|09{2} {6}|+886 9{2} {3} {3}|02-2{3}-{4}"),
+                ("CN", "1{2} {4} {4}|1{10}|1{2}-{4}-{4}|+86 1{10}|861{10}"),
+                ("IN", "{5} {5}|{5}-{5}|{10}|+91 {5} {5}|0{10}"),
+                ("GB", "07{3} {6}|07{9}|+44 7{3} {6}|020 7{3} {4}|07{3} {3} {3}"),
+            ]
+        )
+        form = random.choice(shape.split("|"))
+        number = re.sub(r"\{(\d+)\}", lambda found: digits(random, int(found[1])), form)
+        try:
+            parsed = phonenumbers.parse(f"+{number}" if number[:3] == "861" else number, region)
+        except phonenumbers.NumberParseException:
+            continue
+        mobile = region != "IN" or str(parsed.national_number)[0] in "6789"
+        if mobile and phonenumbers.is_valid_number(parsed):
+            return number
+
+
+EN_PHONE: tuple[str, ...] = (
+    "Please call me on {} thanks",
+    "{}",
+    "my number is {}.",
+    "Ann here, {}, still waiting",
+)
+EN_PHONE += ("You can text {} after 5", "my phone number on the account {}", "contact {} about it")
+ZH_PHONE = ("請打{}給我", "我的手机是{}，谢谢", "{}", "聯絡電話：{}", "我是王小姐，{}，訂單還沒到")
+EN_ORDER: tuple[str, ...] = (
+    "my order number is {}",
+    "order {} is late",
+    "order #{}",
+    "the invoice {}",
+    "ref: {}",
+)
+EN_ORDER += ("I called about case {}", "tracking number for my parcel is {}", "booking {} please")
+EN_ORDER += ("it cost {} dollars", "I paid ${}", "{} is my order number")
+ZH_ORDER = ("訂單編號{}", "订单号是{}", "我的订单 {} 还没到", "快递单号：{}", "工单{}", "一共{}元")
+
+
+def changed(cases: list[tuple[str, str | None]]) -> list[str]:
+    return [text for text, language in cases if Redactor(b"k").text(text, language) != text]
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_property_few_addresses_and_numbers_are_left_and_few_others_taken(seed: int) -> None:
+    random = Random(seed)
+    left, n = [], 500
+    for i in range(n):
+        chinese = random.random() < 0.5
+        language = random.choice(["zh-Hans", "zh-Hant", None] if chinese else ["en", None])
+        value = f"{random.choice(['ann', 'j.doe', 'x+y'])}@example.com" if i % 5 == 0 else None
+        text = random.choice(ZH_PHONE if chinese else EN_PHONE).format(value or phone(random))
+        rest = DONE.sub("", Redactor(b"k").text(text, language))
+        if "@" in rest or len(re.findall(r"\d", rest)) > 3:
+            left.append(text)
+    assert len(left) <= 0.02 * n, left
+
+    orders: list[tuple[str, str | None]] = []
+    for i in range(n):
+        number = digits(random, random.choice([8, 9, 10, 11, 12, 14]))
+        if i % 2:
+            orders.append((random.choice(ZH_ORDER).format(number), "zh-Hans"))
+        else:
+            orders.append((random.choice(EN_ORDER).format(number), "en"))
+    assert len(taken := changed(orders)) <= 0.05 * n, taken
+
+    for language, form in [("en", "why {} again"), ("zh-Hans", "上面写着{}"), ("zh-Hant", "{}")]:
+        bare = [(form.format(digits(random, 8 + i % 5)), language) for i in range(n)]
+        # 15 % is aimed at; twice the standard error of 500 draws is allowed.
+        assert len(changed([*bare])) <= (0.15 + 0.032) * n

@@ -56,9 +56,12 @@ def test_every_default_number_has_a_source(write):
         ),
         (
             "[money]\nshrinkage = 30",
-            "pilot.toml: money.shrinkage = 30; expected 0 <= x <= 1, found 30",
+            "pilot.toml: money.shrinkage = 30; expected 0 <= x <= 0.99; write 0.3",
         ),
-        ("[money]\nwage_per_hour = -3", "pilot.toml: money.wage_per_hour = -3; expected 0 <="),
+        (
+            "[money]\nwage_per_hour = -3",
+            "pilot.toml: money.wage_per_hour = -3; expected 0 <= x <= 1,000,000,000",
+        ),
         (
             "[[contact_center.teams]]\nname = 'a'\nskils = ['x']",
             "pilot.toml: contact_center.teams[0].skils: unknown key; did you mean skills?",
@@ -70,8 +73,14 @@ def test_every_default_number_has_a_source(write):
         ),
         ("[rollout]\nvalue_tolerance = 40", "rollout.value_tolerance = 40; expected 0 <= x <= 1;"),
         ("[candidates.bot]\nkind = 'faq_rag'\nmin_scor = 1", "did you mean min_score?"),
-        ("[candidates.bot]\nkind = 'recorded'", "source belongs to kind recorded"),
-        ("[proposal]\ncandidate = 'nobody'\nstage = 'assist'", "expected one of ['human']"),
+        (
+            "[candidates.bot]\nkind = 'recorded'",
+            "candidates.bot.kind = 'recorded'; source is missing: kind recorded",
+        ),
+        (
+            "[proposal]\ncandidate = 'nobody'\nstage = 'assist'",
+            "pilot.toml: proposal.candidate = 'nobody'; ",
+        ),
         ("[simulation]\nseed = 'x'", "pilot.toml: simulation.seed = 'x'"),
         (
             "[[simulation.outages]]\nstarts = '12:00'\nends = '11:00'",

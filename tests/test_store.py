@@ -6,6 +6,7 @@ import duckdb
 import polars as pl
 import pytest
 
+from simulator import __version__
 from simulator.errors import RunError, TableError
 from simulator.store import RunFolder, fingerprint, write_bytes
 from simulator.tables import build, check, conform, empty
@@ -124,3 +125,36 @@ def test_a_repeated_key_a_wrong_type_and_a_wrong_word_are_faults():
     with pytest.raises(TableError, match="expected one of"):
         build("conversations", [{"conversation_id": "c", "channel": "fax"}])
     assert conform("replayed", pl.DataFrame([{**ROWS[0], "z": 1}])).to_dicts() == ROWS
+
+
+@pytest.mark.parametrize("finished", [False, None, "true", 1])
+def test_only_a_finished_run_is_opened(folder, finished):
+    facts = {"scenario": {}, "versions": {"shadowdesk": __version__}}
+    folder.note(**facts, finished=finished)
+    with pytest.raises(RunError, match="is not finished; run the scenario again to the end"):
+        RunFolder.open(folder.path)
+    folder.note(finished=True)
+    assert RunFolder.open(folder.path).manifest["finished"] is True
+    # Going on with an unfinished run is what the other way in is for.
+    folder.note(finished=False)
+    assert RunFolder(folder.path).manifest["finished"] is False
+
+
+def test_a_name_too_long_is_a_user_error(tmp_path):
+    for take in (RunFolder, RunFolder.open):
+        with pytest.raises(RunError, match="File name too long"):
+            take(tmp_path / ("x" * 300))
+
+
+def test_something_in_the_place_of_the_database_is_a_user_error(folder):
+    (folder.path / "run.duckdb").mkdir()
+    with pytest.raises(RunError, match=r"run\.duckdb: cannot be written: .*directory"):
+        folder.write_database()
+    assert [p.name for p in folder.path.iterdir() if p.name.endswith(".tmp")] == []
+
+
+@pytest.mark.parametrize("stages", [[], 5, {"s": None}, {"s": {"inputs": "a"}}])
+def test_a_manifest_of_another_shape_is_refused(folder, stages):
+    folder.note(stages=stages)
+    with pytest.raises(RunError, match="not the manifest of a run"):
+        RunFolder(folder.path)

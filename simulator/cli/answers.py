@@ -26,13 +26,13 @@ def gate(
 
     folder = RunFolder.open(run)
     gates = folder.table("gates")
-    proposal = pipeline.scenario_of(folder).proposal
     if gates.is_empty():
         raise RunError(
             f"{run}: no gate was tested: the run has no candidate besides human, no stage after "
             "the baseline or no gates; expected a bot such as [candidates.guarded] with kind = "
             '"guarded"; add one and run the scenario again'
         )
+    proposal = pipeline.scenario_of(folder).proposal
     asked = {
         "candidate": candidate or (proposal and proposal.candidate),
         "stage": stage or (proposal and proposal.stage),

@@ -55,9 +55,7 @@ def import_(
 
 def sample(
     out: Annotated[Path, typer.Option("--out", help="Folder to write to.", show_default=False)],
-    conversations: Annotated[
-        int, typer.Option(min=5, help="How many conversations have turns.")
-    ] = 2000,
+    conversations: Annotated[int, typer.Option(help="How many conversations have turns.")] = 2000,
     days: Annotated[int, typer.Option(help="Days of contacts.")] = 14,
     contacts_per_day: Annotated[int, typer.Option(help="On a working day.")] = 2000,
     seed: Annotated[int, typer.Option(help="Another seed is another operation.")] = 11,

@@ -10,10 +10,27 @@ numbers could be tried against the pseudonyms. Who holds the import alone lacks 
 the source has the values anyway. The price: a history with one more line has another key, so
 pseudonyms do not join two imports.
 
-Why phone numbers are checked against national numbering plans (``Leniency.VALID``): an order
-number of 8 to 12 digits is mostly no valid number of the customer's country. Where it happens to
-be one, a word such as "order" or "#" before it, or the shape of a date or of an amount, saves it.
-What is neither (a bare number without context that is a valid phone number) is redacted.
+Why national numbering plans, and in this order: a number is looked for in the plans of the
+customer's language and of the history's time zone first, where any valid number counts. Customers
+also have foreign numbers, so the plans of ``ELSEWHERE`` follow; there a number must be written as
+its country writes it (groups, leading 0, the length and start of a mobile), since an order number
+of 8 to 12 digits is valid somewhere more often than not. A word such as "phone" or "call me" before
+the number lifts that demand, and directly before it stands in for a plan. A word such as "order
+number" or "#", a date or an amount saves a number, unless a phone word is the nearer one. "Account"
+does not save what is written like a mobile number: many firms use the one as the other. A bare
+number without any such sign that is a valid phone number is redacted.
+
+Why identifiers are treated by column: the log of a phone line names its customers by their
+numbers, and a pseudonym serves as well as a name, so every ``customer_id`` that is nothing but a
+number of 8 to 15 digits is replaced (and counted as a phone). Other identifiers are often counters
+or dates: there only valid numbers are replaced that have a country code, are written in groups, or
+have 10 or 11 digits that begin like a mobile, a trunk prefix or a North American number. The plans
+tried do not depend on the language of the row, so that ``recontact_of`` still finds its
+conversation.
+
+Why a limit (``_MANY``) on the numbers of a message: plans are slow to match. What has more is no
+conversation; all its phone-like numbers are replaced without a look at any plan, and the
+pseudonyms are then those of the digits as written.
 """
 
 from __future__ import annotations
@@ -24,32 +41,44 @@ import re
 from collections import Counter
 from typing import Any
 
+from simulator.history.phone_numbers import (
+    CODED,
+    DATE_OR_ADDRESS,
+    DIGITS,
+    DONE,
+    ELSEWHERE,
+    NUMBER,
+    ORDER,
+    digits_of,
+    matches,
+    numbers,
+    runs,
+)
 from simulator.sentences import is_cjk
 
 # Bounded and anchored at the start of a run of such characters, so that no text makes it slow.
-_EMAIL = re.compile(
-    r"(?<![A-Za-zÀ-ɏ0-9._%+-])[A-Za-zÀ-ɏ0-9._%+-]{1,64}[@＠]"
+_ADDRESS = (
+    r"[A-Za-zÀ-ɏ0-9._%+-]{1,64}[@＠]"
     r"(?:[A-Za-zÀ-ɏ0-9](?:[A-Za-zÀ-ɏ0-9-]{0,62})[.．]){1,8}[A-Za-zÀ-ɏ][A-Za-zÀ-ɏ0-9-]{1,23}"
-    r"(?![A-Za-zÀ-ɏ0-9])"
 )
-# Seven digits with no more than four other characters between neighbours.
-_DIGITS = re.compile(r"(?:\d[^\d\n]{0,4}){6}\d")
-_DONE = re.compile(r"\[(?:email|phone):[0-9a-f]{10}\]")
-_NOT_A_PHONE = re.compile(
-    r"(?:[#＃$€£¥]"
-    r"|\b(?:ORD(?:ER)?|INV(?:OICE)?|CASE|TICKET|REF(?:ERENCE)?|TRACKING|BOOKING|RESERVATION"
-    r"|CONFIRMATION|PARCEL|SERIAL|ACCOUNT|TRANSACTION)"
-    r"(?:[\s_-]*(?:no\.?|num(?:ber)?|id|code|\#))?\s*(?:is\b|was\b)?\s*[:=#_-]?\s*"
-    r"|(?:订单|訂單|单号|單號|发票|發票|快递|快遞|物流|运单|運單|案件|工单|工單|序列|流水|交易|帐户|帳戶|账号|帳號)"
-    r"(?:编号|編號|号码|號碼|号|號)?\s*(?:是|为|為)?\s*[:：]?\s*)[\"'“「]?$",
-    re.IGNORECASE,
+_EMAIL = re.compile(r"(?<![A-Za-zÀ-ɏ0-9._%+-])" + _ADDRESS)
+_NEXT_EMAIL = re.compile(_ADDRESS)
+# Characters in and around the numbers of a message that are matched with numbering plans.
+_MANY = 3_000
+_COARSE = re.compile(
+    DONE.pattern + r"|(?<![\dA-Za-z_])"
+    r"(?:\d{7,15}|\d{1,6}(?:[ \t().（）/~－-]{1,2}\d{1,6}){1,7})(?![\dA-Za-z_])"
 )
-_PLAIN = re.compile(r"\d+")
-# An ISO date with something after it, an IPv4 address: both can pass as numbers of some country.
-_DATE_OR_ADDRESS = re.compile(
-    r"(?:19|20)\d\d([-/.]?)(?:0?[1-9]|1[0-2])\1(?:[0-2]?\d|3[01])(?!\d).*|\d{1,3}(?:\.\d{1,3}){3}"
+_IN_AN_ID = re.compile(
+    DONE.pattern
+    + r"|(?<![0-9A-Za-z+])(?:0\d{9,10}|1[3-9]\d{9}|[2-9]\d{9}|\d{12,13})(?![0-9A-Za-z])"
 )
-_PHONE_KEY = re.compile(r"phone|mobile|cell|tel|电话|電話|手机|手機", re.IGNORECASE)
+_DATED = re.compile(r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])")
+_PHONE_KEY = re.compile(
+    r"(?i:phone|mobile|msisdn|whatsapp|caller|电话|電話|手机|手機)"
+    r"|(?:^|[^A-Za-z])(?i:cell|tel|fax)(?![a-z])|(?:Cell|Tel|Fax)(?![a-z])"
+)
+_CUSTOMER_KEY = re.compile(r"customer_?id$", re.IGNORECASE)
 _ORDER_KEY = re.compile(r"order|invoice|case|ticket|ref|track|booking|reservation|_id$|^id$", re.I)
 
 # Where a number written without a country code is likely to be from, by language.
@@ -72,6 +101,32 @@ _REGIONS = {
     "it": ("IT",),
     "nl": ("NL", "BE"),
 }
+# By time zone, where one zone means one country.
+_ZONES = {
+    "Asia/Taipei": "TW",
+    "Asia/Hong_Kong": "HK",
+    "Asia/Macau": "MO",
+    "Asia/Shanghai": "CN",
+    "Asia/Singapore": "SG",
+    "Asia/Kolkata": "IN",
+    "Asia/Calcutta": "IN",
+    "Asia/Tokyo": "JP",
+    "Asia/Seoul": "KR",
+    "Asia/Manila": "PH",
+    "Asia/Jakarta": "ID",
+    "Asia/Bangkok": "TH",
+    "Asia/Ho_Chi_Minh": "VN",
+    "Asia/Kuala_Lumpur": "MY",
+    "Australia/Sydney": "AU",
+    "Europe/London": "GB",
+    "Europe/Dublin": "IE",
+    "Europe/Berlin": "DE",
+    "Europe/Paris": "FR",
+    "Europe/Madrid": "ES",
+    "Europe/Rome": "IT",
+    "America/Sao_Paulo": "BR",
+    "America/Mexico_City": "MX",
+}
 
 
 class Redactor:
@@ -79,120 +134,174 @@ class Redactor:
 
     Args:
         key: what the pseudonyms are keyed with, at most 64 bytes.
+        timezone: IANA name of the history's time zone; its country's numbers are tried early.
     """
 
-    def __init__(self, key: bytes) -> None:
+    def __init__(self, key: bytes, timezone: str = "UTC") -> None:
         self._key = key
+        self._home = (_ZONES[timezone],) if timezone in _ZONES else ()
+        self._left = _MANY
         self.counts: Counter[str] = Counter()
 
     def text(self, text: str, language: str | None) -> str:
         """``text`` without e-mail addresses and phone numbers.
 
         Args:
-            language: BCP 47; says which countries' numbers are looked for besides those written
-                with a country code. Null: guessed from the script.
+            language: BCP 47; says which countries' numbers are looked for first. Null: guessed
+                from the script.
         """
-        if "@" in text or "＠" in text:
-            text = _EMAIL.sub(self._email, text)
-        if _DIGITS.search(text):
-            text = self._phones(text, _regions(text, language))
-        return text
+        self._left = _MANY
+        return self._text(text, language)
 
     def json_text(self, text: str, language: str | None) -> str:
         """As :meth:`text` for a JSON text, which stays valid JSON; unchanged if nothing is found.
 
         Numbers count as phones only under a key that says so ("mobile": 912345678).
         """
-        if "@" not in text and "＠" not in text and not _DIGITS.search(text) and "\\u" not in text:
+        self._left = _MANY
+        return self._json(text, language)
+
+    def identifier(self, text: str) -> str:
+        """``text``, an identifier, without e-mail addresses and without unmistakable numbers."""
+        self._left = _MANY
+        return self._identifier(text)
+
+    def customer(self, text: str) -> str:
+        """As :meth:`identifier`, and any number of 8 to 15 digits as a whole is replaced."""
+        self._left = _MANY
+        return self._customer(text)
+
+    def _identifier(self, text: str) -> str:
+        if "@" in text or "＠" in text:
+            text = self._emails(text)
+        if not DIGITS.search(text):
+            return text
+        if "+" in text:
+            text = self._phones(text, (None,))
+        elif NUMBER.fullmatch(text) and not text.isdecimal():
+            return self._phones(text, (*self._home, *ELSEWHERE), strict=True)
+        return _IN_AN_ID.sub(self._part, text)
+
+    def _customer(self, text: str) -> str:
+        if 8 <= len(digits_of(text[:40])) <= 15 and NUMBER.fullmatch(text):
+            return self._pseudonym("phone", self._normal(text, self._home))
+        return self._identifier(text)
+
+    def _text(self, text: str, language: str | None) -> str:
+        if "@" in text or "＠" in text:
+            text = self._emails(text)
+        if DIGITS.search(text):
+            text = self._phones(text, _regions(text, language, self._home))
+        return text
+
+    def _json(self, text: str, language: str | None) -> str:
+        if "@" not in text and "＠" not in text and not DIGITS.search(text) and "\\u" not in text:
             return text
         try:
             value = json.loads(text)
         except (ValueError, RecursionError):
-            return self.text(text, language)
+            return self._text(text, language)
         before = self.counts.total()
         try:
             value = self._walk(value, language, "")
         except RecursionError:
-            return self.text(text, language)
+            return self._text(text, language)
         return text if self.counts.total() == before else json.dumps(value, ensure_ascii=False)
-
-    def identifier(self, text: str) -> str:
-        """As :meth:`text` for an identifier: only what is unmistakable, whatever the language."""
-        if "@" in text or "＠" in text:
-            text = _EMAIL.sub(self._email, text)
-        if "+" in text and _DIGITS.search(text):
-            text = self._phones(text, ())
-        return text
 
     def _walk(self, value: Any, language: str | None, key: str) -> Any:
         if isinstance(value, dict):
             return {
-                self.text(name, language): self._walk(one, language, name)
+                self._text(name, language): self._walk(one, language, name)
                 for name, one in value.items()
             }
         if isinstance(value, list):
             return [self._walk(one, language, key) for one in value]
         if isinstance(value, str):
             if value[:1] in ("{", "["):
-                return self.json_text(value, language)
-            if value.isdecimal() and _ORDER_KEY.search(key) and not _PHONE_KEY.search(key):
+                return self._json(value, language)
+            if _PHONE_KEY.search(key) and NUMBER.fullmatch(value.strip()):
+                return self._said(value.strip(), language)
+            if _CUSTOMER_KEY.search(key):
+                return self._customer(value)
+            if value.isdecimal() and _ORDER_KEY.search(key):
                 return value
-            return self.text(value, language)
-        if isinstance(value, int) and _PHONE_KEY.search(key):
-            found = self.text(str(value), language)
-            return value if found == str(value) else found
+            return self._text(value, language)
+        if isinstance(value, int) and _PHONE_KEY.search(key) and NUMBER.fullmatch(str(value)):
+            return self._said(str(value), language)
         return value
 
-    def _email(self, found: re.Match[str]) -> str:
-        normal = found[0].replace("＠", "@").replace("．", ".").lower()
-        return self._pseudonym("email", normal)
+    def _said(self, number: str, language: str | None) -> str:
+        """The pseudonym of what a key calls a phone number."""
+        return self._pseudonym(
+            "phone", self._normal(number, _regions(number, language, self._home))
+        )
+
+    def _emails(self, text: str) -> str:
+        parts, last = [], 0
+        found = _EMAIL.search(text)
+        while found:
+            normal = found[0].replace("＠", "@").replace("．", ".").lower()
+            parts += [text[last : found.start()], self._pseudonym("email", normal)]
+            last = found.end()
+            # The end of one address may look like the middle of the next.
+            found = _NEXT_EMAIL.match(text, last) or _EMAIL.search(text, last)
+        return "".join([*parts, text[last:]])
+
+    def _part(self, found: re.Match[str]) -> str:
+        raw = found[0]
+        if raw[0] == "[" or _DATED.match(raw) or (len(raw) > 11 and not CODED.fullmatch(raw)):
+            return raw
+        normal = self._normal(raw, self._home)
+        return self._pseudonym("phone", normal) if normal[0] == "+" else raw
 
     def _pseudonym(self, kind: str, normal: str) -> str:
         self.counts[kind] += 1
         data = f"{kind}:{normal}".encode("utf-8", "surrogatepass")
         return f"[{kind}:{hashlib.blake2b(data, key=self._key, digest_size=5).hexdigest()}]"
 
-    def _phones(self, text: str, regions: tuple[str, ...]) -> str:
-        import phonenumbers as pn
+    def _normal(self, number: str, regions: tuple[str, ...]) -> str:
+        """E.164 in the first plan that knows ``number``, else its digits; bounded in number."""
+        self._left -= len(number)
+        digits = digits_of(number)
+        if self._left >= 0:
+            for region in dict.fromkeys((*regions, *ELSEWHERE)):
+                for start, end, normal in matches(number, region, strict=False):
+                    if digits_of(number[start:end]) == digits:
+                        return normal
+            for _, _, normal in matches(f"+{digits}", None, strict=False):
+                return normal
+        return digits
 
-        for region in regions or (None,):
-            # Pseudonyms, of this call or of an earlier import, may hold digits only.
-            done = [found.span() for found in _DONE.finditer(text)]
-            parts, last, nth = [], 0, 0
-            for match in pn.PhoneNumberMatcher(text, region, leniency=pn.Leniency.VALID):
-                start, end = match.start, match.end
-                while nth < len(done) and done[nth][1] <= start:
-                    nth += 1
-                if nth < len(done) and done[nth][0] < end:
-                    continue
-                if _something_else(text, start, match.raw_string):
-                    continue
-                normal = pn.format_number(match.number, pn.PhoneNumberFormat.E164)
+    def _phones(self, text: str, regions: tuple[str | None, ...], *, strict: bool = False) -> str:
+        stretches = runs(text)
+        self._left -= sum(end - start for start, end in stretches)
+        if self._left < 0:
+            return _COARSE.sub(self._coarse, text)
+        parts, last = [], 0
+        for run in stretches:
+            for start, end, normal in numbers(text, run, regions, strict):
                 parts += [text[last:start], self._pseudonym("phone", normal)]
                 last = end
-            text = "".join([*parts, text[last:]])
-        return text
+        return "".join([*parts, text[last:]])
+
+    def _coarse(self, found: re.Match[str]) -> str:
+        raw, digits = found[0], digits_of(found[0])
+        if raw[0] == "[" or not 7 <= len(digits) <= 15 or DATE_OR_ADDRESS.fullmatch(raw):
+            return raw
+        before = found.string[max(0, found.start() - 30) : found.start()]
+        return raw if ORDER.search(before) else self._pseudonym("phone", digits)
 
 
-def _something_else(text: str, start: int, raw: str) -> bool:
-    if _DATE_OR_ADDRESS.fullmatch(raw):
-        return True
-    return (
-        _PLAIN.fullmatch(raw) is not None
-        and _NOT_A_PHONE.search(text[max(0, start - 40) : start]) is not None
-    )
-
-
-def _regions(text: str, language: str | None) -> tuple[str, ...]:
+def _regions(text: str, language: str | None, home: tuple[str, ...]) -> tuple[str, ...]:
     if language is None:
-        return ("CN", "TW", "HK") if is_cjk(text) else ("US", "GB")
+        # Without the letters of pseudonyms, which say nothing of the script.
+        return _regions("", "zh" if is_cjk(DONE.sub("", text)) else "en", home)
     parts = language.lower().split("-")
+    known: tuple[str, ...] = ()
     for n in range(len(parts), 0, -1):
         if "-".join(parts[:n]) in _REGIONS:
             known = _REGIONS["-".join(parts[:n])]
             break
-    else:
-        known = ()
-    # A region in the tag (en-AU) comes before what its language suggests.
+    # A region in the tag (en-AU) comes before the time zone's, and that before the language's.
     own = tuple(part.upper() for part in parts[1:] if len(part) == 2 and part.isalpha())
-    return tuple(dict.fromkeys(own + known))
+    return tuple(dict.fromkeys(own + home + known))

@@ -28,7 +28,11 @@ class Candidate(Model):
     @model_validator(mode="after")
     def _fits(self) -> Candidate:
         if self.kind == "recorded" and self.source is None:
-            raise fault("source is missing: kind recorded reads a file of replies", found=self.kind)
+            raise fault(
+                "source is missing: kind recorded reads a file of replies; add source = ...",
+                at=("kind",),
+                found=self.kind,
+            )
         if self.kind != "recorded" and self.source is not None:
             raise fault(
                 f"source belongs to kind recorded, not to {self.kind}; leave it out",

@@ -93,7 +93,11 @@ class History(Model):
     @model_validator(mode="after")
     def _source(self) -> History:
         if self.format != "sample" and self.source is None:
-            raise fault(f"source is missing: format {self.format} reads a file", found=self.format)
+            raise fault(
+                f"source is missing: format {self.format} reads a file; add source = ...",
+                at=("format",),
+                found=self.format,
+            )
         return self
 
     @property

@@ -89,7 +89,7 @@ class Rollout(Model):
             raise fault(
                 "the first stage is the baseline; expected no auto_when, and otherwise = 'human'; "
                 'put { name = "human_only" } before it',
-                at=("stages", 0),
+                at=("stages", 0, "name"),
                 found=first.name,
             )
         return self

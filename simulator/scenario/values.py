@@ -20,15 +20,27 @@ _LONGEST_PART = 255
 _LONGEST_PATH = 4000
 
 
-def fault(expected: str, at: tuple[str | int, ...] = (), **found: Any) -> PydanticCustomError:
+class Found:
+    """What was found, kept from pydantic, which would write text and long numbers out and fail."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+
+def fault(
+    expected: str, at: tuple[str | int, ...] = (), found: Any = Ellipsis
+) -> PydanticCustomError:
     """An error for a validator to raise.
 
     Args:
         expected: what is allowed, and the fix.
         at: the faulty key, from the model or the value under validation downwards.
-        found: ``found=...``, the value there; without it the value under validation is shown.
+        found: the value there; without it the value under validation is shown.
     """
-    return PydanticCustomError("scenario", "{expected}", {"expected": expected, "at": at, **found})
+    context: dict[str, Any] = {"expected": expected, "at": at}
+    if found is not Ellipsis:
+        context["found"] = Found(found)
+    return PydanticCustomError("scenario", "{expected}", context)
 
 
 class Model(BaseModel):
@@ -54,19 +66,16 @@ class Assumed(Model):
         return self
 
 
-def limits(
-    low: float, high: float, *, above: bool = False, below: bool = False, unit: str = ""
-) -> AfterValidator:
+def limits(low: float, high: float, *, above: bool = False, unit: str = "") -> AfterValidator:
     """A check that a number, or all three of an :class:`Assumed`, lie from ``low`` to ``high``.
 
     Args:
         low: the least, or what the number must be ``above``.
-        high: the most, or what it must be ``below``.
+        high: the most.
         above: whether ``low`` itself is refused.
-        below: whether ``high`` itself is refused.
         unit: said after the limits.
     """
-    allowed = f"{_plain(low)} {'<' if above else '<='} x {'<' if below else '<='} {_plain(high)}"
+    allowed = f"{_plain(low)} {'<' if above else '<='} x <= {_plain(high)}"
     allowed += unit and f" ({unit})"
 
     def inside(value: Any) -> Any:
@@ -88,16 +97,15 @@ def limits(
         return value
 
     def _inside(number: float) -> bool:
-        return (low < number if above else low <= number) and (
-            number < high if below else number <= high
-        )
+        return number <= high and (low < number if above else low <= number)
 
     return AfterValidator(inside)
 
 
 def _as_written(number: float) -> float:
     # 30 has become 30.0 on its way here.
-    return int(number) if float(number).is_integer() and abs(number) < 1e15 else number
+    whole = isinstance(number, float) and number.is_integer() and abs(number) < 1e15
+    return int(number) if whole else number
 
 
 def _plain(number: float) -> str:
@@ -120,8 +128,8 @@ def _named(text: str) -> str:
 
 def _openable(path: Path) -> Path:
     text = str(path)
-    if "\x00" in text:
-        raise fault("expected a path without the NUL character")
+    if re.search("[\x00\ud800-\udfff]", text):
+        raise fault("expected a path in UTF-8, without the NUL character")
     size = len(text.encode("utf-8", "replace"))
     longest = max((len(part.encode("utf-8", "replace")) for part in path.parts), default=0)
     if longest > _LONGEST_PART or size > _LONGEST_PATH:

@@ -64,9 +64,9 @@ class Intake:
         digest = hashlib.blake2b(digest_size=32)
         for part in content:
             digest.update(len(part).to_bytes(8, "little") + part)
-        self._redactor = Redactor(digest.digest()) if history.redact else None
+        self._redactor = Redactor(digest.digest(), history.timezone) if history.redact else None
         # What goes to the quarantine is redacted as well, but is not counted as kept text.
-        self._aside = Redactor(digest.digest()) if history.redact else None
+        self._aside = Redactor(digest.digest(), history.timezone) if history.redact else None
         self._quiet = Reader(self.read.zone, True, Counter())
         self._ids: set[str] = set()
         self._conversations: list[dict[str, Any]] = []
@@ -240,7 +240,6 @@ class Intake:
         }
 
     def _keep(self, row: dict[str, Any], turns: list[dict[str, Any]]) -> None:
-        self._ids.add(row["conversation_id"])
         stamps: list[datetime] = [turn["sent_at"] for turn in turns if turn["sent_at"] is not None]
         if row["started_at"] is None and stamps:
             row["started_at"] = min(stamps)
@@ -251,16 +250,17 @@ class Intake:
         if redactor is not None:
             for name in _IDENTIFIERS:
                 if row[name] is not None:
-                    row[name] = redactor.identifier(row[name])
+                    redact = redactor.customer if name == "customer_id" else redactor.identifier
+                    row[name] = redact(row[name])
             for turn in turns:
-                redact = redactor.text
                 if turn["text"] is not None:
                     # What a tool returned is often JSON, and should stay it.
-                    if turn["role"] == "tool" and turn["text"][:1] in ("{", "["):
-                        redact = redactor.json_text
-                    turn["text"] = redact(turn["text"], row["language"])
+                    is_json = turn["role"] == "tool" and turn["text"][:1] in ("{", "[")
+                    clean = redactor.json_text if is_json else redactor.text
+                    turn["text"] = clean(turn["text"], row["language"])
                 if turn["tool_calls"] is not None:
                     turn["tool_calls"] = redactor.json_text(turn["tool_calls"], row["language"])
+        self._ids.add(row["conversation_id"])
         self._conversations.append(row)
         columns = self._turns
         for turn in turns:
@@ -278,6 +278,11 @@ class Intake:
         conversations: int,
         messages: int,
     ) -> None:
+        if self._aside is not None and isinstance(raw, Mapping):
+            # In the text of the whole row it would be one number among others.
+            customer = raw.get("customer_id")
+            if isinstance(customer, str | int):
+                raw = {**raw, "customer_id": self._aside.customer(str(customer)[:_RAW])}
         text, reason = self._quiet.clean(_raw(raw)), self._quiet.clean(reason)
         if self._aside is not None:
             text = self._aside.text(text, self._history.language)
