@@ -101,6 +101,21 @@ def test_workers_end_with_their_parent(undisturbed, tmp_path):
     assert not [pid for pid in workers if Path(f"/proc/{pid}").exists()]
 
 
+def test_an_interrupt_is_answered_in_one_line(undisturbed, tmp_path):
+    _, took = undisturbed
+    process = start(tmp_path / "run")
+    deadline = time.monotonic() + 4 * took + 30
+    while not children(process.pid) and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.02)
+    # As a terminal does it: to the whole group.
+    os.killpg(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in errors.decode()
+    assert errors.decode().splitlines()[-1].startswith("interrupted; run the same command again")
+    finish(tmp_path / "run")
+
+
 def children(parent):
     """Spawned workers of ``parent`` that have begun to work."""
     found = []

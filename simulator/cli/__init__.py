@@ -16,6 +16,8 @@ import typer
 from simulator.cli import answers, checks, histories, runs
 from simulator.errors import ShadowdeskError
 
+_INTERRUPTED = 130
+
 app = typer.Typer(
     name="shadowdesk",
     help="Replay past customer conversations through candidate models in shadow mode, and see the "
@@ -60,8 +62,11 @@ def main() -> None:
         # The reader of our output has gone (as with `| head`): not an error worth a traceback.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
-    except KeyboardInterrupt:
-        _fail("interrupted; run the same command again to go on where it stopped", 130)
+    except SystemExit as done:
+        # So typer ends what Ctrl-C interrupted, without a word.
+        if done.code == _INTERRUPTED:
+            _fail("interrupted; run the same command again to go on where it stopped", done.code)
+        raise
 
 
 def _fail(message: str, code: int) -> None:

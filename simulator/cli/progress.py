@@ -6,7 +6,10 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from rich.progress import TaskID
 
 NAMES = {
     "history": "reading the history",
@@ -43,29 +46,25 @@ def progress() -> Iterator[Tell]:
         yield plain
         return
     from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
+    from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
+    from rich.text import Text
 
-    columns = (
-        TextColumn("{task.description:<34}"),
-        BarColumn(bar_width=24),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-    )
+    class Time(ProgressColumn):
+        """Seconds gone, and seconds left where the number of steps is known."""
+
+        def render(self, task: Task) -> Text:
+            gone, left = task.elapsed or 0.0, task.time_remaining
+            return Text(f"{gone:.0f} s" + ("" if left is None else f", about {left:.0f} s left"))
+
+    columns = (TextColumn("{task.description:<34}"), BarColumn(bar_width=24), Time())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
-        tasks: dict[str, int] = {}
+        shown: dict[str, TaskID] = {}
 
         def bar(stage: str, done: int, total: int, /) -> None:
-            if stage not in tasks:
-                for task in tasks.values():
-                    bars.update(task, visible=False)  # type: ignore[arg-type]
-                tasks[stage] = bars.add_task(NAMES[stage], total=total or None)
-            bars.update(tasks[stage], completed=done, total=total or None)  # type: ignore[arg-type]
+            if stage not in shown:
+                for task in shown.values():
+                    bars.update(task, visible=False)
+                shown[stage] = bars.add_task(NAMES[stage], total=total or None)
+            bars.update(shown[stage], completed=done, total=total or None)
 
         yield bar

@@ -7,9 +7,11 @@ that a killed run goes on with the cells that are missing.
 from __future__ import annotations
 
 import os
+import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context, parent_process
 from multiprocessing.process import BaseProcess
@@ -146,11 +148,31 @@ def _finished(
     with ProcessPoolExecutor(
         min(processes, len(waiting)), get_context("spawn"), _begin, (desk,)
     ) as pool:
-        running: dict[Future[Results], str] = {
-            pool.submit(_in_worker, visits): key for key, visits in waiting.items()
-        }
-        for future in as_completed(running):
-            yield running[future], future.result()
+        with _deaf_to_interrupts():
+            running: dict[Future[Results], str] = {
+                pool.submit(_in_worker, visits): key for key, visits in waiting.items()
+            }
+        try:
+            for future in as_completed(running):
+                yield running[future], future.result()
+        except BaseException:
+            # Interrupted: what has not begun is not waited for.
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+@contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    """Processes begun here ignore Ctrl-C, which reaches the whole group: the parent answers it."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    # Blocked, not ignored: one that comes meanwhile is answered right after.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 _desk: Desk | None = None
