@@ -11,6 +11,7 @@ import pytest
 
 from simulator import tables
 from simulator.contact_center import (
+    next_morning,
     roster_from_schedule,
     roster_from_shifts,
     rules,
@@ -589,3 +590,19 @@ def test_a_break_longer_than_its_shift() -> None:
     shift = Shift(agents=1, starts=time(9), ends=time(10), break_min=60)
     with pytest.raises(ScenarioError, match=r"teams\[0\].shifts\[0\].break_min = 60.*the 60 min"):
         roster_from_shifts((Team(name="a", shifts=(shift,)),), 1, 1.0)
+
+
+def test_who_returns_after_closing_comes_in_the_morning() -> None:
+    late = 21 * 3_600_000
+    rows = [
+        arrival("back", late, cause="hand_back"),
+        arrival("again", late, cause="recontact"),
+        arrival("new", late),
+        arrival("early", 10 * 3_600_000, cause="hand_back"),
+    ]
+    offered = tables.build("arrivals", rows)
+    roster = tables.build("roster", [presence("x", 9 * 3_600_000, 20 * 3_600_000)])
+    moved = next_morning(offered, roster)
+    hours = dict(moved.select("arrival_id", pl.col("arrives_ms") // 3_600_000).iter_rows())
+    assert hours == {"back": 9, "again": 9, "new": 21, "early": 10}
+    assert next_morning(offered, roster.clear()).equals(offered)

@@ -5,6 +5,7 @@
 out, and ``erlang`` holds the closed forms that the model is checked against.
 """
 
+from simulator.contact_center.closing import next_morning
 from simulator.contact_center.erlang import SteadyState, erlang_a, erlang_b, erlang_c
 from simulator.contact_center.intervals import desk_intervals
 from simulator.contact_center.kpis import desk_kpis
@@ -24,6 +25,7 @@ __all__ = [
     "erlang_a",
     "erlang_b",
     "erlang_c",
+    "next_morning",
     "roster_from_schedule",
     "roster_from_shifts",
     "simulate",

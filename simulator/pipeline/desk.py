@@ -7,7 +7,7 @@ from collections.abc import Callable
 import polars as pl
 
 from simulator import economics
-from simulator.contact_center import with_outages
+from simulator.contact_center import next_morning, with_outages
 from simulator.contact_center.cells import Desk, Parts, draws_of, run_cells
 from simulator.contact_center.sizing import presence
 from simulator.rollout.arrival_process import Arrivals, after_midnight_ms, arrivals_of
@@ -80,6 +80,7 @@ def simulated(
         # Without a bot there is nothing that replay cannot know.
         for bound in BOUNDS if cell["automated"].any() else ("central",):
             offered = with_outages(arrivals(people, cell, bound, one.rollout), outages)
+            offered = next_morning(offered, who.roster)
             cells.append(offered)
             kpis.append(arrival_kpis(offered, settled, conversations, segment_of))
             volumes.append(economics.volumes(offered, promises, segment_of, n_replications))
