@@ -27,6 +27,7 @@ lint:
 # ratios of running times, measured in one run; never part of the tests
 bench:
     .venv/bin/python -m tests.benchmarks.desk
+    .venv/bin/python -m tests.benchmarks.growth
 
 # write the reports of a run again
 report RUN="outputs/quickstart":

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import time
 from pathlib import Path
 from typing import Any
 
@@ -71,15 +70,6 @@ def test_exact_weibo(real_data: Path) -> None:
     assert found.turns.height == sum(bool(text.strip()) for text in said)
     assert {row["reason"].split(":")[0] for row in found.quarantine} == {"blank message"}
     assert found.conversations["csat"].null_count() == 1816
-
-
-def test_exact_all_within_seconds(real_data: Path) -> None:
-    started = time.process_time()
-    read_history(
-        History(source=real_data / "twitter-support/conversations.json.gz", format="twitter-cdp")
-    )
-    read_history(History(source=real_data / "weibo-helpdesk/conversations.json.gz", format="stc3"))
-    assert time.process_time() - started < 5
 
 
 def test_exact_bank_knowledge(real_data: Path) -> None:
