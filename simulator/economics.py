@@ -317,9 +317,8 @@ def breakdown(
     needed = (
         pl.when(best < 0)
         .then(None)
-        .when(best == central)
-        .then(0.0)
-        .when(best < central)
+        # More contained conversations do not help this limit: it holds as it is.
+        .when(best <= central)
         .then(0.0)
         .otherwise(crossing.clip(0.0, 1.0))
     )

@@ -20,18 +20,11 @@ from simulator.judging.audit import auto_points
 from simulator.judging.authority import Policy
 from simulator.judging.commitments import Commitment
 from simulator.schema import FIRMNESS
+from simulator.schema.columns import CONTEXT
 from simulator.sentences import sentences
 
 _CELL = ["stage", "candidate"]
-_CONTEXT = (
-    "question_kind",
-    "risk",
-    "risk_kinds",
-    "needs_human",
-    "info_sufficient",
-    "missing_info",
-    "emotion",
-)
+_CONTEXT = tuple(CONTEXT)
 
 
 class ReplyTruth(NamedTuple):

@@ -16,18 +16,11 @@ from simulator.candidates import Answerer, Materials, Point, Reply, make, versio
 from simulator.errors import HistoryError
 from simulator.replay.decision_points import seen
 from simulator.scenario import Candidate
+from simulator.schema.columns import CONTEXT
 from simulator.store import fingerprint
 from simulator.tables import conform, empty
 
-_CONTEXT = (
-    "question_kind",
-    "risk",
-    "risk_kinds",
-    "needs_human",
-    "info_sufficient",
-    "missing_info",
-    "emotion",
-)
+_CONTEXT = tuple(CONTEXT)
 
 
 class Parts(Protocol):
