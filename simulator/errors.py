@@ -28,3 +28,7 @@ class RunError(ShadowdeskError):
 
 class UnstableQueueError(ShadowdeskError):
     """A queue without abandonment is offered more than its agents can ever work off."""
+
+
+class EngineError(ShadowdeskError):
+    """The two engines of the desk do not give the same: a fault of shadowdesk itself."""

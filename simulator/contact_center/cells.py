@@ -1,55 +1,78 @@
-"""Running many cells (stage, candidate, bound) through the desk, on several processes.
+"""Running many cells (stage, candidate, bound) through the desk, on several threads.
 
 Cells that offer the desk the very same visits are run once. Each result is kept as it comes, so
 that a killed run goes on with the cells that are missing.
+
+Why
+    Threads and not processes: the compiled engine and polars both let go of the interpreter while
+    they work, and nothing has to be sent about. A replication's contacts are reduced to sums as
+    they come, so that memory does not grow with replications except where contacts are kept.
 """
 
 from __future__ import annotations
 
-import os
-import signal
-import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
-from multiprocessing import get_context, parent_process
-from multiprocessing.process import BaseProcess
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, get_args
 
 import polars as pl
 
-from simulator.contact_center.intervals import desk_intervals
-from simulator.contact_center.kpis import desk_hours, desk_kpis
-from simulator.contact_center.simpy_engine import simulate
+from simulator.contact_center.desk.plan import NOBODY_THERE, Plan, Presence, plan_of
+from simulator.contact_center.desk.simulation import Engine, contacts_of, trace_of, visits_by
+from simulator.contact_center.measures.intervals import Target, intervals_of
+from simulator.contact_center.measures.kpis import hours_of, kpis_of
+from simulator.contact_center.measures.sums import desk_sums, together
+from simulator.contact_center.measures.yardstick import Yardstick
+from simulator.errors import EngineError
 from simulator.store import fingerprint
-from simulator.tables import conform, empty
+from simulator.tables import build, conform, empty
 
 _CELL = ("stage", "candidate", "bound")
+# Visits counted at once; and visits of a cell that table `contacts` keeps, whole replications, the
+# first in any case. Indicators are of all.
+_AT_ONCE = 50_000
+_MOST_KEPT = 200_000
 
 
 @dataclass(frozen=True)
 class Desk:
     """What all cells of a run share.
 
-    ``roster``, ``teams``: tables. ``conversations``: table, for the segments. ``segment_by``:
-    columns of it. ``draws``: the input day of each replication. ``target_wait_s``: of the service
-    level. ``max_attempts``: visits of one arrival. ``code``: digest of the code that a kept result
-    must come from.
+    Attributes:
+        roster, teams, hours: tables.
+        presence: the roster as an engine takes it.
+        by: what is counted, and against what.
+        draws: the draw of the input that each replication belongs to.
+        n_logged: days of the log that were drawn from; null where they are not known.
+        target: what ``required_agents`` are asked to meet.
+        max_attempts: visits of one arrival.
+        chat_speed: an agent's total speed with 1, 2, ... chats.
+        queue_limit: contacts that may wait at once, by channel.
+        engine: compiled or simpy.
+        code: digest of the code that a kept result must come from.
     """
 
     roster: pl.DataFrame
     teams: pl.DataFrame
-    conversations: pl.DataFrame
-    segment_by: tuple[str, ...]
+    hours: pl.DataFrame
+    presence: dict[int, Presence]
+    by: Yardstick
     draws: tuple[int, ...]
-    target_wait_s: float
+    n_logged: int | None
+    target: Target
     max_attempts: int
+    chat_speed: tuple[float, ...]
+    queue_limit: Mapping[str, int]
+    engine: Engine
     code: str
 
 
 class Results(NamedTuple):
-    """Tables ``contacts``, ``kpis``, ``intervals`` and ``desk_hours`` of all cells."""
+    """Tables ``contacts``, ``kpis``, ``intervals`` and ``desk_hours`` of all cells.
+
+    ``contacts`` keeps the first replications of each cell, up to 200,000 visits.
+    """
 
     contacts: pl.DataFrame
     kpis: pl.DataFrame
@@ -70,7 +93,7 @@ class Parts(Protocol):
 def run_cells(
     cells: Iterable[pl.DataFrame],
     desk: Desk,
-    processes: int,
+    threads: int,
     parts: Parts,
     progress: Callable[[int], None] = lambda n: None,
 ) -> Results:
@@ -79,7 +102,7 @@ def run_cells(
     Args:
         cells: tables ``arrivals``, one a cell, outages applied.
         desk: what they share.
-        processes: worker processes; 1 works in this one.
+        threads: cells at a time.
         parts: where finished cells are kept.
         progress: told how many more cells are done.
     """
@@ -89,11 +112,12 @@ def run_cells(
     common = fingerprint(
         desk.roster,
         desk.teams,
-        desk.conversations.select("conversation_id", *desk.segment_by),
-        desk.draws,
-        desk.target_wait_s,
-        desk.max_attempts,
-        desk.code,
+        desk.hours,
+        desk.by.segment_of,
+        [desk.by.segments, desk.by.teams, desk.by.target_wait_s, desk.by.n_days],
+        [desk.draws, desk.n_logged, desk.target, desk.max_attempts, desk.chat_speed],
+        desk.queue_limit,
+        [desk.engine, desk.code],
     )
     for cell in cells:
         if cell.is_empty():
@@ -111,7 +135,7 @@ def run_cells(
             progress(1)
         else:
             waiting[key] = visits
-    for key, result in _finished(waiting, desk, processes):
+    for key, result in _finished(waiting, desk, threads):
         for table, frame in zip(Results._fields, result, strict=True):
             parts.put(f"{key}-{table}", frame)
         results[key] = result
@@ -138,20 +162,12 @@ def run_cells(
 
 
 def _finished(
-    waiting: dict[str, pl.DataFrame], desk: Desk, processes: int
+    waiting: dict[str, pl.DataFrame], desk: Desk, threads: int
 ) -> Iterator[tuple[str, Results]]:
-    if processes == 1 or len(waiting) < 2:
-        for key, visits in waiting.items():
-            yield key, _one(visits, desk)
-        return
-    # Spawned, because polars' threads do not survive a fork.
-    with ProcessPoolExecutor(
-        min(processes, len(waiting)), get_context("spawn"), _begin, (desk,)
-    ) as pool:
-        with _deaf_to_interrupts():
-            running: dict[Future[Results], str] = {
-                pool.submit(_in_worker, visits): key for key, visits in waiting.items()
-            }
+    with ThreadPoolExecutor(threads) as pool:
+        running: dict[Future[Results], str] = {
+            pool.submit(_one, visits, desk): key for key, visits in waiting.items()
+        }
         try:
             for future in as_completed(running):
                 yield running[future], future.result()
@@ -161,56 +177,94 @@ def _finished(
             raise
 
 
-@contextmanager
-def _deaf_to_interrupts() -> Iterator[None]:
-    """Processes begun here ignore Ctrl-C, which reaches the whole group: the parent answers it."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    # Blocked, not ignored: one that comes meanwhile is answered right after.
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+def engines_agree(cell: pl.DataFrame, desk: Desk) -> pl.DataFrame:
+    """Run the first replication of a cell in both engines.
+
+    Returns:
+        A row of table ``checks``.
+
+    Raises:
+        EngineError: their contacts are not the same.
+    """
+    first = _first_replication(cell)
+    names = desk.by.teams
+    logs = []
+    for engine in get_args(Engine):
+        plan = _plan(first, desk)
+        there = [desk.presence.get(number, NOBODY_THERE) for number in plan.replications.tolist()]
+        logs.append(
+            [
+                contacts_of(plan, r, visits_by(engine)(plan, r, one), one, names)
+                for r, one in enumerate(there)
+            ]
+        )
+    one, other = (pl.concat([empty("contacts"), *log]) for log in logs)
+    if not one.equals(other):
+        raise EngineError(
+            "the compiled desk and the SimPy desk do not give the same contacts: a fault of "
+            'shadowdesk. Please report it with this scenario; simulation.engine = "simpy" runs the '
+            "slower one"
+        )
+    said = "compiled and SimPy engines give the same contacts, row by row (first replication)"
+    return build("checks", [{"name": "engines", "result": said, "n": one.height}])
 
 
-_desk: Desk | None = None
+def traces(cells: Iterable[pl.DataFrame], desk: Desk) -> pl.DataFrame:
+    """Table ``trace`` of the first replication of each cell."""
+    found = [empty("trace")]
+    for cell in cells:
+        plan = _plan(_first_replication(cell), desk)
+        found.append(trace_of(plan, desk.presence))
+    return pl.concat(found)
 
 
-def _begin(desk: Desk) -> None:
-    global _desk
-    _desk = desk
-    # A parent that was killed cannot tell its workers; without this they would wait for ever.
-    parent = parent_process()
-    if parent is not None:
-        threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+def _first_replication(cell: pl.DataFrame) -> pl.DataFrame:
+    return cell.filter(pl.col("replication") == pl.col("replication").min())
 
 
-def _end_with(parent: BaseProcess) -> None:
-    parent.join()
-    os._exit(1)
-
-
-def _in_worker(visits: pl.DataFrame) -> Results:
-    assert _desk is not None
-    return _one(visits, _desk)
+def _plan(visits: pl.DataFrame, desk: Desk) -> Plan:
+    return plan_of(
+        visits,
+        desk.teams,
+        hours=desk.hours,
+        max_attempts=desk.max_attempts,
+        chat_speed=desk.chat_speed,
+        queue_limit=desk.queue_limit,
+    )
 
 
 def _one(visits: pl.DataFrame, desk: Desk) -> Results:
-    contacts = simulate(visits, desk.roster, desk.teams, max_attempts=desk.max_attempts)
+    plan = _plan(visits, desk)
+    run = visits_by(desk.engine)
+    kept, sums = [empty("contacts")], []
+    n_kept = 0
+    # A call of `desk_sums` takes some ms whatever it is given: small replications go together.
+    logs: list[pl.DataFrame] = []
+    numbers: list[int] = []
+    for r, number in enumerate(plan.replications.tolist()):
+        there = desk.presence.get(number, NOBODY_THERE)
+        log = contacts_of(plan, r, run(plan, r, there), there, desk.by.teams)
+        logs.append(log)
+        numbers.append(number)
+        if r == 0 or n_kept + log.height <= _MOST_KEPT:
+            kept.append(log)
+            n_kept += log.height
+        if sum(map(len, logs)) >= _AT_ONCE:
+            sums.append(desk_sums(pl.concat(logs), desk.roster, desk.by, numbers))
+            logs, numbers = [], []
+    # A replication without visits is a day all the same: its agents were there.
+    numbers += sorted({*range(desk.by.n_replications)} - {*plan.replications.tolist()})
+    if numbers:
+        rest = pl.concat([empty("contacts"), *logs])
+        sums.append(desk_sums(rest, desk.roster, desk.by, numbers))
+    whole = together(sums, desk.by)
+    del sums, logs
+    cell = visits.select(_CELL).row(0) if visits.height else ("", "", "")
     return Results(
-        contacts,
-        desk_kpis(
-            contacts,
-            desk.roster,
-            desk.conversations,
-            desk.segment_by,
-            desk.target_wait_s,
-            desk.draws,
-        ),
-        desk_intervals(contacts, desk.roster, desk.target_wait_s),
-        desk_hours(contacts, desk.conversations, desk.segment_by, len(desk.draws)),
+        pl.concat(kept),
+        kpis_of(whole, desk.by, cell, desk.draws, desk.n_logged),
+        intervals_of(whole, desk.by, cell, desk.draws, desk.n_logged, desk.target),
+        hours_of(whole, desk.by, cell),
     )
 
 

@@ -11,9 +11,12 @@ from pydantic import field_validator, model_validator
 
 from simulator.scenario.candidates import Candidate, Replay, Tables
 from simulator.scenario.desk import (
+    WEEK,
     ContactCenter,
     Demand,
+    Opening,
     Outage,
+    Overflow,
     Peak,
     Shift,
     Simulation,
@@ -23,12 +26,14 @@ from simulator.scenario.gates import GATE_METRICS, GATES, Gate, Proposal
 from simulator.scenario.history import Assume, History, SampleConfig
 from simulator.scenario.money import Money
 from simulator.scenario.rollout import LADDER, Assist, AutoWhen, Rollout, Stage
+from simulator.scenario.staffing import Staffing
 from simulator.scenario.values import Action, Assumed, Channel, Model, Name, Risk, fault
 
 __all__ = [
     "GATES",
     "GATE_METRICS",
     "LADDER",
+    "WEEK",
     "Action",
     "Assist",
     "Assume",
@@ -43,7 +48,9 @@ __all__ = [
     "Model",
     "Money",
     "Name",
+    "Opening",
     "Outage",
+    "Overflow",
     "Peak",
     "Proposal",
     "Replay",
@@ -53,6 +60,7 @@ __all__ = [
     "Scenario",
     "Shift",
     "Simulation",
+    "Staffing",
     "Stage",
     "Tables",
     "Team",
@@ -73,6 +81,7 @@ class Scenario(Model):
     demand: Demand = Demand()
     contact_center: ContactCenter = ContactCenter()
     simulation: Simulation = Simulation()
+    staffing: Staffing = Staffing()
     money: Money = Money()
     gates: tuple[Gate, ...] = GATES
     proposal: Proposal | None = None

@@ -63,6 +63,9 @@ class SampleConfig(Model):
     conversations: Annotated[int, limits(5, 1_000_000)] = Field(
         default=2000, description="how many of them have turns"
     )
+    email_share: Annotated[float, limits(0, 0.9)] = Field(
+        default=0.0, description="of the contacts; e-mails come at night and at weekends too"
+    )
     seed: Seed = 11
 
 
@@ -70,7 +73,9 @@ class History(Model):
     """``[history]``: where the past conversations are."""
 
     source: Source | None = None
-    format: Literal["sample", "jsonl", "csv", "parquet", "tau2", "twitter-cdp", "stc3"]
+    format: Literal[
+        "sample", "jsonl", "csv", "parquet", "tau2", "twitter-cdp", "stc3", "bank-calls"
+    ]
     timezone: str = "UTC"
     channel: Channel = Field(default="chat", description="for formats that do not say")
     language: Language | None = Field(

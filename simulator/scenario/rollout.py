@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -11,11 +11,13 @@ from simulator.scenario.values import (
     Fraction,
     Model,
     Name,
+    Number,
     Risk,
     Seconds,
     Share,
     assumed,
     fault,
+    limits,
 )
 
 
@@ -104,6 +106,19 @@ class Assist(Model):
         "(Brynjolfsson, Li, Raymond 2025, QJE 140:889-942)",
         0,
         0.35,
+    )
+    gain_novice: Annotated[Number, limits(0, 7)] = assumed(
+        2.3,
+        "times the mean saving for agents with less than 2 months; about a third more issues an "
+        "hour (Brynjolfsson, Li, Raymond 2025, QJE 140:889-942)",
+        1,
+        3,
+    )
+    gain_expert: Annotated[Number, limits(0, 7)] = assumed(
+        0.0,
+        "times the mean saving for agents with more than a year; about none (same source)",
+        0,
+        1,
     )
     edited_saves_rate: Fraction = assumed(0.07, "assumption: half of an accepted draft", 0, 0.2)
     agent_misses_risky_draft: Fraction = assumed(

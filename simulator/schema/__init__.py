@@ -8,7 +8,7 @@ is every conversation.
 
 from __future__ import annotations
 
-from simulator.schema import conversations, desk
+from simulator.schema import backtest, conversations, desk, staffing
 from simulator.schema.columns import (
     ACTION_PROBS,
     ACTIONS,
@@ -17,11 +17,14 @@ from simulator.schema.columns import (
     CHANNELS,
     COMMITMENT_KINDS,
     COMMITMENTS,
+    EMAIL_PRIORITY,
     EMOTIONS,
     FIRMNESS,
+    FIRST_GROUP_PRIORITY,
     FLAG,
     INT,
     INTS,
+    ORDINARY_PRIORITY,
     QUESTION_KINDS,
     REAL,
     RISKS,
@@ -33,7 +36,12 @@ from simulator.schema.columns import (
     Table,
 )
 
-TABLES: dict[str, Table] = {**conversations.TABLES, **desk.TABLES}
+TABLES: dict[str, Table] = {
+    **conversations.TABLES,
+    **desk.TABLES,
+    **staffing.TABLES,
+    **backtest.TABLES,
+}
 
 __all__ = [
     "ACTIONS",
@@ -43,11 +51,14 @@ __all__ = [
     "CHANNELS",
     "COMMITMENTS",
     "COMMITMENT_KINDS",
+    "EMAIL_PRIORITY",
     "EMOTIONS",
     "FIRMNESS",
+    "FIRST_GROUP_PRIORITY",
     "FLAG",
     "INT",
     "INTS",
+    "ORDINARY_PRIORITY",
     "QUESTION_KINDS",
     "REAL",
     "RISKS",

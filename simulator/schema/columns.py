@@ -16,6 +16,11 @@ EMOTIONS = ("calm", "upset", "angry")
 FIRMNESS = ("none", "hedged", "firm")
 TONES = ("apt", "cold", "over_eager", "over_certain", "evasive")
 BOUNDS = ("best", "central", "worst")
+# Priorities of contacts, the lowest first. 0 and 1 are for customers of a bot that goes down,
+# 2 to 4 for the groups that a scenario puts first; then everybody else, and whoever comes back;
+# then e-mail, with which nobody waits in line.
+FIRST_GROUP_PRIORITY, ORDINARY_PRIORITY, EMAIL_PRIORITY = 2, 5, 6
+OUTSIDE = ("wait", "turn_away", "next_opening")
 CAUSES = ("new", "assist", "handoff", "hand_back", "recontact", "outage")
 COMMITMENT_KINDS = (
     "refund",
@@ -92,6 +97,14 @@ ESTIMATE = {
     "n": INT,
     "unit": TEXT,
     "method": TEXT,
+}
+# Where simulated days differ: standard deviations of one day, by the input and by chance, and an
+# interval that holds 90 % of days.
+SPREAD = {
+    "input_sd": REAL,
+    "simulation_sd": REAL,
+    "predicted_low": REAL,
+    "predicted_high": REAL,
 }
 
 ASSUMED = Table(

@@ -7,6 +7,7 @@ from simulator.schema.columns import (
     BOUNDS,
     CAUSES,
     CELL,
+    CHANNELS,
     COMMITMENT_KINDS,
     CONTEXT,
     EMOTIONS,
@@ -14,10 +15,12 @@ from simulator.schema.columns import (
     FIRMNESS,
     INT,
     INTS,
+    OUTSIDE,
     POINT,
     QUESTION_KINDS,
     REAL,
     RISKS,
+    SPREAD,
     TEXT,
     TEXTS,
     Table,
@@ -29,6 +32,10 @@ TABLES = {
     # local midnight of the simulated day. `arrives_ms` is null where no visit is due unless an
     # outage makes one. Lists by attempt (0-based): `patience_ms` (null: never leaves),
     # `recontacts` (0 never, 1 only after abandoning, 2 either way), `recontact_delay_ms`.
+    # Priorities are those of `FIRST_GROUP_PRIORITY` and the others: the lowest number goes first.
+    # `work_ms` is what the contact takes an agent who does nothing else. `saved_ms` is what drafts
+    # save of it at an ordinary gain (null: nothing); `deadline_ms` is by when it should be
+    # answered, counted from its arrival (null: no deadline).
     # The bot's part: `bot_turn_ms[k]` is how long its k-th reply takes (with the customer's own
     # time before it); `work_if_down_ms[k]` is the human work if the bot goes down after k
     # replies; `bot_quits_at` is the reply that the customer does not wait for.
@@ -47,6 +54,8 @@ TABLES = {
             "priority": INT,
             "arrives_ms": INT,
             "work_ms": INT,
+            "saved_ms": INT,
+            "deadline_ms": INT,
             "patience_ms": INTS,
             "recontacts": INTS,
             "recontact_delay_ms": INTS,
@@ -73,13 +82,23 @@ TABLES = {
         ("stage", "candidate", "bound", "replication", "arrival_id"),
         {"cause": CAUSES, "bound": BOUNDS},
     ),
-    # Who can take what; an empty list means any.
+    # Who can take what; an empty list means any. A team may have several rows, its routes: each
+    # says what it takes once a contact has waited `after_ms` (null: at once), and how far down the
+    # contact's list of preferences the team stands (`rank`, 0 first; null is 0).
     "teams": Table(
-        {"team": TEXT, "skills": TEXTS, "languages": TEXTS, "channels": TEXTS},
+        {
+            "team": TEXT,
+            "skills": TEXTS,
+            "languages": TEXTS,
+            "channels": TEXTS,
+            "rank": INT,
+            "after_ms": INT,
+        },
         ("team", "skills", "languages", "channels"),
-        ("team",),
     ),
-    # Presence on the simulated day, ms after local midnight; one row a stretch without a break.
+    # Presence on the simulated days, ms after the first local midnight; one row a stretch without
+    # a break. `max_chats` at once (null: 1). `gain` is how much of `saved_ms` this agent saves
+    # (null: 1).
     "roster": Table(
         {
             "replication": INT,
@@ -88,11 +107,31 @@ TABLES = {
             "tenure_months": REAL,
             "starts_ms": INT,
             "ends_ms": INT,
+            "max_chats": INT,
+            "gain": REAL,
         },
         ("replication", "agent_id", "team", "starts_ms", "ends_ms"),
     ),
-    # One row a visit to the human desk. Never answered: `started_ms` null. Neither answered nor
-    # abandoned (still waiting when the last agent left): `abandoned_ms` null too.
+    # Opening hours, ms after the first local midnight, [opens, closes). A channel without rows is
+    # always open. Outside them a contact waits in the queue all the same, is turned away, or
+    # comes at the next opening.
+    "hours": Table(
+        {
+            "replication": INT,
+            "channel": TEXT,
+            "opens_ms": INT,
+            "closes_ms": INT,
+            "outside": TEXT,
+        },
+        ("replication", "channel", "opens_ms", "closes_ms", "outside"),
+        ("replication", "channel", "opens_ms"),
+        {"channel": CHANNELS, "outside": OUTSIDE},
+    ),
+    # One row a visit to the human desk. Never answered: `started_ms` null. `unserved`: still
+    # waiting when the last agent left. `offered_team` is the first of the contact's preferences
+    # (null: no team may take it). `work_ms` is net of what drafts save the agent who took it (an
+    # ordinary one where nobody did); `handled_ms` is the agent's own time, less than `ended_ms -
+    # started_ms` where chats shared it.
     "contacts": Table(
         {
             "replication": INT,
@@ -102,13 +141,18 @@ TABLES = {
             "conversation_id": TEXT,
             "attempt": INT,
             "cause": TEXT,
+            "channel": TEXT,
+            "offered_team": TEXT,
             "team": TEXT,
             "agent": TEXT,
+            "outcome": TEXT,
             "arrived_ms": INT,
             "started_ms": INT,
             "ended_ms": INT,
             "abandoned_ms": INT,
             "work_ms": INT,
+            "handled_ms": INT,
+            "deadline_ms": INT,
         },
         (
             "replication",
@@ -119,20 +163,54 @@ TABLES = {
             "conversation_id",
             "attempt",
             "cause",
+            "outcome",
             "arrived_ms",
             "work_ms",
         ),
         ("stage", "candidate", "bound", "replication", "contact_id"),
-        {"cause": CAUSES, "bound": BOUNDS},
+        {
+            "cause": CAUSES,
+            "bound": BOUNDS,
+            "outcome": ("answered", "abandoned", "turned_away", "unserved"),
+        },
+    ),
+    # One row: what a replication simulates. `n_logged` is the number of days of the log that a
+    # simulated day was drawn from or fitted to (null: an assumed profile).
+    "horizon": Table(
+        {
+            "day": TEXT,
+            "n_days": INT,
+            "warm_up_days": INT,
+            "n_draws": INT,
+            "n_replications": INT,
+            "n_logged": INT,
+        },
+        ("day", "n_days", "warm_up_days", "n_draws", "n_replications"),
+    ),
+    # What a run has checked of itself, in words; `n` what it was checked on.
+    "checks": Table({"name": TEXT, "result": TEXT, "n": INT}, ("name", "result", "n"), ("name",)),
+    # What happened when, in the order in which it happened; on request.
+    "trace": Table(
+        {
+            **CELL,
+            "bound": TEXT,
+            "replication": INT,
+            "at_us": INT,
+            "event": TEXT,
+            "contact_id": TEXT,
+            "agent": TEXT,
+            "n_waiting": INT,
+        },
+        ("stage", "candidate", "bound", "replication", "at_us", "event", "n_waiting"),
     ),
     "intervals": Table(
-        {**CELL, **ESTIMATE, "interval_start_s": INT, "team": TEXT},
+        {**CELL, **ESTIMATE, **SPREAD, "interval_start_s": INT, "team": TEXT},
         ("stage", "candidate", "segment", "bound", "metric", "n", "unit", "method"),
         ("stage", "candidate", "segment", "bound", "metric", "interval_start_s", "team"),
         {"bound": BOUNDS},
     ),
     "kpis": Table(
-        {**CELL, **ESTIMATE},
+        {**CELL, **ESTIMATE, **SPREAD},
         ("stage", "candidate", "segment", "bound", "metric", "n", "unit", "method"),
         ("stage", "candidate", "segment", "bound", "metric"),
         {"bound": BOUNDS},
