@@ -99,6 +99,7 @@ def tables():
         "points": points,
         "conversations": conversations,
         "shadow": shadow,
+        "contexts": contexts,
         "found": found,
         "decisions": decisions,
         "settlements": settle(decisions, found),
@@ -168,6 +169,7 @@ def script(tables):
         tables["settlements"],
         tables["work"],
         tables["shadow"],
+        tables["contexts"],
         Demand(),
         DESK,
         Assist(),
@@ -193,7 +195,7 @@ def visits(script, stage, candidate, bound, u_contained=0.9):
         }
     )
     cell = script.filter(stage=stage, candidate=candidate)
-    return arrivals(drawn, cell, bound, Rollout()).row(0, named=True)
+    return arrivals(drawn, cell, bound, Rollout(), DESK).row(0, named=True)
 
 
 def test_people_alone_cost_the_handle_time(script):
@@ -204,9 +206,9 @@ def test_people_alone_cost_the_handle_time(script):
 def test_assist_saves_on_drafts_and_costs_their_reading(script):
     row = visits(script, "assist", "H", "central")
     # All three drafts decide as the agent did; the last has no words, so it saves nothing.
-    saved = 0.14 * (135 + 270) - read(["q", "3-7"])
     assert row["cause"] == "assist"
-    assert row["work_ms"] == pytest.approx((600 - saved) * 1000, abs=1)
+    assert row["work_ms"] == pytest.approx((600 + read(["q", "3-7"])) * 1000, abs=1)
+    assert row["saved_ms"] == pytest.approx(0.14 * (135 + 270) * 1000, abs=1)
 
 
 def test_divergence_is_a_bound(script):

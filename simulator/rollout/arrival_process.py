@@ -1,14 +1,14 @@
 """When contacts arrive, and which replayed conversation each of them is.
 
-Demand is separate from replay: arrivals come from the full log (or from an assumed profile), and
-each draws a replayed conversation of its stratum by weight. Everything is keyed by the arrival,
-never by candidate or stage, so that every policy faces the same customers.
+Demand is separate from replay: arrivals come from the full log, from a profile fitted to it, or
+from an assumed one, and each draws a replayed conversation of its stratum by weight. Everything is
+keyed by the arrival, never by candidate or stage, so that every policy faces the same customers.
 """
 
 from __future__ import annotations
 
 import math
-from datetime import date, time, timedelta
+from datetime import date, time
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -18,27 +18,51 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from simulator.errors import HistoryError, ScenarioError
+from simulator.rollout import profile
+from simulator.rollout.logged_days import (
+    DAY_MS,
+    PLACES,
+    STRATUM,
+    DrawnDays,
+    calendar_of,
+    contacts_of,
+    days_drawn,
+    positions_of,
+)
 from simulator.scenario import Assume, Demand, Simulation
 from simulator.streams import Streams, stable_hash
-
-STRATUM = ("intent", "skill", "language", "channel")
-_DAY_MS = 86_400_000
-_PLACES = 2**16
 
 
 class Arrivals(NamedTuple):
     """The contacts of all replications, and how they came about.
 
-    ``table``: ``replication, draw, arrival_id, copy, at_ms, intent, skill, language, channel,
-    conversation_id`` (the replayed conversation that it draws). ``days``: the local day of each
-    bootstrap draw (null where the profile is assumed). ``n_widened``: by number of stratum columns
-    that had to be dropped to find a replayed conversation. ``method``: in words.
+    Attributes:
+        table: ``replication, draw, arrival_id, copy, at_ms, intent, skill, language, channel,
+            conversation_id`` (the replayed conversation that it draws). ``at_ms`` is ms after local
+            midnight of the first day that counts; warm-up days lie below 0.
+        days: for each bootstrap draw the local dates from the first warm-up day to the last day
+            (null where the profile is assumed). With a fitted profile they say which day it stands
+            for, not what came on it.
+        n_days: days that count, 1 or 7.
+        warm_up_days: days before them.
+        first_weekday: day of the week at time 0 (0 is Monday); null where it is a day of a type.
+        n_widened: by number of stratum columns that had to be dropped to find a replayed
+            conversation.
+        n_logged: days of the log that a simulated day is drawn from or fitted to, the fewest of a
+            week's; null where the profile is assumed.
+        method: in words.
+        profile: :meth:`simulator.rollout.profile.Profile.table`; null unless it was fitted.
     """
 
     table: pl.DataFrame
-    days: list[date | None]
+    days: list[tuple[date | None, ...]]
+    n_days: int
+    warm_up_days: int
+    first_weekday: int | None
     n_widened: dict[int, int]
+    n_logged: int | None
     method: str
+    profile: pl.DataFrame | None
 
 
 def arrivals_of(
@@ -55,8 +79,8 @@ def arrivals_of(
     Args:
         conversations: the full log.
         replayed: ``conversation_id`` of those with decision points and work; they can be drawn.
-        demand: day type, scale, peaks.
-        simulation: number of draws and of seeds for each.
+        demand: day type or week, the log's days or a fitted profile, scale, peaks (of every day).
+        simulation: number of draws and of seeds for each; warm-up days.
         assume: volume and profile, used where the log has no time stamps or a volume is given.
         zone: decides days.
         streams: random numbers.
@@ -69,28 +93,25 @@ def arrivals_of(
         pl.col("started_at").dt.convert_time_zone(str(zone)).alias("local")
     )
     dated = fresh.filter(pl.col("local").is_not_null())
-    wanted = {"weekday": (1, 5), "weekend": (6, 7), "any": (1, 7)}[demand.day]
-    of_type = dated.filter(pl.col("local").dt.weekday().is_between(*wanted))
     if replayed.is_empty():
         raise HistoryError(
             "no conversation has both a customer's turn and work (a handle time above 0, not "
             "abandoned); there is nothing to simulate"
         )
-    if assume.contacts_per_day is None and of_type.is_empty() and dated.height:
-        raise ScenarioError(
-            f"demand.day = {demand.day!r}; the log has no such day; write another, or give "
-            "history.assume.contacts_per_day"
-        )
+    positions = positions_of(demand, simulation)
+    found: pl.DataFrame | None = None
+    n_logged = None
+    scale = demand.scale
     if assume.contacts_per_day is not None or dated.is_empty():
         table, method = _from_profile(fresh, demand, simulation, assume, streams)
-        days: list[date | None] = [None] * simulation.days
+        days: list[tuple[date | None, ...]] = [(None,) * len(positions)] * simulation.days
     else:
-        logged = sorted(dated["local"].dt.date().unique().to_list())
-        span = range((logged[-1] - logged[0]).days + 1)
-        calendar = [logged[0] + timedelta(days=n) for n in span]
-        calendar = [day for day in calendar if wanted[0] <= day.isoweekday() <= wanted[1]]
-        table, days, method = _from_log(of_type, calendar, demand, simulation, streams)
-    table = _with_peaks(_scaled(table, demand.scale, streams), demand, streams)
+        table, drawn, method, found = _from_log(dated, demand, simulation, streams)
+        days, n_logged = [*drawn.dates], drawn.n_logged
+        scale = 1.0 if found is not None else scale
+    if simulation.warm_up_days:
+        method += f"; {simulation.warm_up_days} warm-up days before, made in the same way"
+    table = _with_peaks(_scaled(table, scale, streams), demand, streams)
     # One draw of the input serves several seeds: the same arrivals, other patience and choices.
     seeds = pl.DataFrame({"seed": np.arange(simulation.replications)})
     table = (
@@ -101,63 +122,43 @@ def arrivals_of(
         .sort("replication", "at_ms", "arrival_id")
     )
     table, widened = _drawn(table, conversations, replayed, streams)
-    return Arrivals(table, days, widened, method)
+    of_week = demand.day == "week"
+    return Arrivals(
+        table,
+        days,
+        positions.stop,
+        simulation.warm_up_days,
+        0 if of_week else None,
+        widened,
+        n_logged,
+        method,
+        found,
+    )
 
 
 def _from_log(
-    dated: pl.DataFrame,
-    days: list[date],
-    demand: Demand,
-    simulation: Simulation,
-    streams: Streams,
-) -> tuple[pl.DataFrame, list[date | None], str]:
-    rows = dated.with_columns(
-        pl.col("local").dt.date().alias("day"),
-        (
-            pl.col("local").dt.hour().cast(pl.Int64) * 3_600_000
-            + pl.col("local").dt.minute().cast(pl.Int64) * 60_000
-            + pl.col("local").dt.second().cast(pl.Int64) * 1000
-            + pl.col("local").dt.millisecond().cast(pl.Int64)
-        ).alias("at_ms"),
-    )
-    u = streams.uniform(
-        stable_hash(["input day"] * simulation.days), "day", copy=np.arange(simulation.days)
-    )
-    chosen = [days[int(x * len(days))] for x in u]
-    by_day = rows.partition_by("day", as_dict=True)
-    frames = []
-    for draw, day in enumerate(chosen):
-        # A day without a contact is a day all the same.
-        frame = by_day.get((day,), rows.clear()).with_columns(
-            pl.lit(0).cast(pl.Int64).alias("copy")
-        )
-        if 1 < len(days) < 7:
-            frame = _resampled(frame, draw, streams)
-        frames.append(
-            frame.with_columns(pl.lit(draw).cast(pl.Int64).alias("draw")).select(
-                "draw", pl.col("conversation_id").alias("arrival_id"), "copy", "at_ms", *STRATUM
+    dated: pl.DataFrame, demand: Demand, simulation: Simulation, streams: Streams
+) -> tuple[pl.DataFrame, DrawnDays, str, pl.DataFrame | None]:
+    """Contacts, days, method, and the fitted profile, already scaled, where one was asked for."""
+    calendar = calendar_of(dated)
+    if demand.day in ("weekday", "weekend"):
+        wanted = (1, 5) if demand.day == "weekday" else (6, 7)
+        if not dated["local"].dt.weekday().is_between(*wanted).any():
+            raise ScenarioError(
+                f"demand.day = {demand.day!r}; the log has no such day; write another, or give "
+                "history.assume.contacts_per_day"
             )
-        )
-    n = len(days)
-    if n >= 7:
-        method = f"days of the log drawn with replacement from {n} days of type {demand.day}"
-    elif n > 1:
-        method = (
-            f"only {n} days of type {demand.day} in the log: days and their conversations are "
-            "drawn with replacement, and the input variance is a lower bound"
-        )
-    else:
-        method = "one day of this type in the log: no input variance can be estimated"
-    return pl.concat(frames), list(chosen), method
-
-
-def _resampled(frame: pl.DataFrame, draw: int, streams: Streams) -> pl.DataFrame:
-    names = stable_hash(frame["conversation_id"].to_list())
-    chosen = (streams.uniform(names, "resample", copy=draw) * frame.height).astype(np.int64)
-    taken: pl.DataFrame = frame[chosen.tolist()]
-    return taken.with_columns(
-        pl.int_range(pl.len()).over("conversation_id").cast(pl.Int64).alias("copy")
-    )
+    drawn = days_drawn(calendar, demand, simulation, streams)
+    first = -simulation.warm_up_days
+    if demand.arrivals == "log":
+        return contacts_of(dated, drawn, first, streams), drawn, drawn.method, None
+    one = profile.fitted(dated, calendar)
+    frames = []
+    for draw, dates in enumerate(drawn.dates):
+        for position, day in enumerate(dates, first):
+            weekday = position % 7 if demand.day == "week" else day.weekday()
+            frames.append(profile.day_contacts(one, weekday, position, draw, demand.scale, streams))
+    return pl.concat(frames), drawn, one.method, one.table()
 
 
 def _from_profile(
@@ -169,27 +170,35 @@ def _from_profile(
     edges = np.concatenate([[0.0], np.cumsum(shares / shares.sum())])
     frames = []
     for draw in range(simulation.days):
-        u = streams.uniform(stable_hash(["input day"]), "volume", copy=draw)[0]
-        n = int(stats.poisson.ppf(u, mean))
-        names = [f"a{draw:04d}-{i:06d}" for i in range(n)]
-        keys = stable_hash(names)
-        hours = np.interp(streams.uniform(keys, "arrival time"), edges, np.arange(25))
-        source = (streams.uniform(keys, "stratum") * fresh.height).astype(np.int64)
-        frames.append(
-            fresh[source.tolist()]
-            .select(STRATUM)
-            .with_columns(
-                pl.lit(draw).cast(pl.Int64).alias("draw"),
-                pl.Series("arrival_id", names, dtype=pl.String),
-                pl.lit(0).cast(pl.Int64).alias("copy"),
-                pl.Series("at_ms", (hours * 3_600_000).astype(np.int64)),
+        for position in positions_of(demand, simulation):
+            day = f" {position}" if position else ""
+            u = streams.uniform(stable_hash([f"input day{day}"]), "volume", copy=draw)[0]
+            n = int(stats.poisson.ppf(u, mean))
+            names = [f"a{draw:04d}{day.replace(' ', 'd')}-{i:06d}" for i in range(n)]
+            keys = stable_hash(names)
+            hours = np.interp(streams.uniform(keys, "arrival time"), edges, np.arange(25))
+            source = (streams.uniform(keys, "stratum") * fresh.height).astype(np.int64)
+            at_ms = (hours * 3_600_000).astype(np.int64) + position * DAY_MS
+            frames.append(
+                fresh[source.tolist()]
+                .select(STRATUM)
+                .with_columns(
+                    pl.lit(draw).cast(pl.Int64).alias("draw"),
+                    pl.Series("arrival_id", names, dtype=pl.String),
+                    pl.lit(0).cast(pl.Int64).alias("copy"),
+                    pl.Series("at_ms", at_ms),
+                )
+                .select("draw", "arrival_id", "copy", "at_ms", *STRATUM)
             )
-            .select("draw", "arrival_id", "copy", "at_ms", *STRATUM)
-        )
-    volume = f"Poisson with mean {mean:g} a day" + (
-        "" if given else " (the whole log taken as one day)"
-    )
-    return pl.concat(frames), f"assumed profile by hour of the day, {volume}"
+    method = f"assumed profile by hour of the day, Poisson with mean {mean:g} a day"
+    if given is None:
+        method += " (the whole log taken as one day)"
+    if demand.day == "week":
+        method += ", every day of the week alike"
+    if demand.arrivals == "fitted":
+        why = "the log has no time stamps" if given is None else "a volume is given"
+        method += f"; no profile was fitted, since {why}"
+    return pl.concat(frames), method
 
 
 def _scaled(table: pl.DataFrame, factor: float, streams: Streams) -> pl.DataFrame:
@@ -201,7 +210,7 @@ def _scaled(table: pl.DataFrame, factor: float, streams: Streams) -> pl.DataFram
 def _with_peaks(table: pl.DataFrame, demand: Demand, streams: Streams) -> pl.DataFrame:
     for number, peak in enumerate(demand.peaks):
         starts, ends = after_midnight_ms(peak.starts), after_midnight_ms(peak.ends)
-        inside = table["at_ms"].is_between(starts, ends, closed="left").to_numpy()
+        inside = (table["at_ms"] % DAY_MS).is_between(starts, ends, closed="left").to_numpy()
         factors = np.where(inside, peak.factor, 1.0)
         table = _multiplied(table, factors, f"peak {number}", streams, (starts, ends))
     return table
@@ -212,22 +221,25 @@ def _multiplied(
     factors: NDArray[np.float64],
     quantity: str,
     streams: Streams,
-    within: tuple[int, int] = (0, _DAY_MS),
+    within: tuple[int, int] = (0, DAY_MS),
 ) -> pl.DataFrame:
-    """Each row ``factor`` times on average; copies arrive within a quarter of an hour around it."""
+    """Each row ``factor`` times on average; copies arrive within a quarter of an hour around it.
+
+    They stay ``within`` the times of day given, on the day of the row.
+    """
     keys = stable_hash(table["arrival_id"].to_list())
     digits = math.floor(factors.max(initial=1.0)) + 2
-    place = (table["draw"].to_numpy() * 1009 + table["copy"].to_numpy()) % _PLACES
+    place = (table["draw"].to_numpy() * 1009 + table["copy"].to_numpy()) % PLACES
     u = streams.uniform(keys, quantity, copy=place)
     times = np.floor(factors).astype(np.int64) + (u < factors % 1.0)
     rows = np.repeat(np.arange(table.height), times)
     nth = np.arange(rows.size) - np.repeat(np.cumsum(times) - times, times)
     copies = table[rows.tolist()].with_columns(pl.Series("nth", nth))
-    shift = streams.uniform(
-        keys[rows], f"{quantity} shift", copy=place[rows], attempt=nth % _PLACES
-    )
+    shift = streams.uniform(keys[rows], f"{quantity} shift", copy=place[rows], attempt=nth % PLACES)
     at = copies["at_ms"].to_numpy()
-    moved = np.clip(at + ((shift - 0.5) * 1_800_000).astype(np.int64), within[0], within[1] - 1)
+    midnight = at // DAY_MS * DAY_MS
+    around = at + ((shift - 0.5) * 1_800_000).astype(np.int64)
+    moved = np.clip(around, midnight + within[0], midnight + within[1] - 1)
     return copies.with_columns(
         pl.Series("at_ms", np.where(nth > 0, moved, at)),
         # Copies of copies stay apart: each multiplication has digits of its own.
@@ -246,8 +258,17 @@ def _drawn(
         .select("conversation_id", *STRATUM, pl.col("weight").fill_null(1.0))
         .sort("conversation_id")
     )
-    own = set(pool["conversation_id"].to_list())
-    drawn: list[str | None] = [name if name in own else None for name in table["arrival_id"]]
+    # Who was replayed is drawn as itself, copies of it too.
+    itself = pool.select(
+        pl.col("conversation_id").alias("arrival_id"), pl.int_range(pl.len()).alias("row")
+    )
+    row = (
+        table.select("arrival_id")
+        .join(itself, on="arrival_id", how="left", maintain_order="left")["row"]
+        .fill_null(-1)
+        .to_numpy()
+        .copy()
+    )
     # From here on a copy is an arrival of its own.
     table = table.with_columns(
         pl.when(pl.col("copy") == 0)
@@ -255,40 +276,45 @@ def _drawn(
         .otherwise(pl.format("{}~{}", "arrival_id", "copy"))
         .alias("arrival_id")
     )
-    keys = stable_hash(table["arrival_id"].to_list())
+    keys = hashes_of(table["arrival_id"])
     u = streams.uniform(keys, "replayed conversation", copy=table["replication"].to_numpy())
-    open_rows = np.array([name is None for name in drawn])
     widened: dict[int, int] = {}
     # From the whole stratum down to anything: channel, language, skill, intent are dropped in turn.
     for kept in range(len(STRATUM), -1, -1):
-        if not open_rows.any():
+        places = np.flatnonzero(row < 0)
+        if not places.size:
             break
         columns = STRATUM[:kept]
-        strata = _strata(pool, columns)
-        places = np.flatnonzero(open_rows)
-        wanted = table[places.tolist()].select(columns).rows() if columns else [()] * len(places)
-        for place, stratum in zip(places, wanted, strict=True):
-            found = strata.get(stratum)
-            if found is not None:
-                names, edges = found
-                at = min(int(np.searchsorted(edges, u[place] * edges[-1])), len(names) - 1)
-                drawn[place] = names[at]
-                open_rows[place] = False
-                dropped = len(STRATUM) - kept
-                widened[dropped] = widened.get(dropped, 0) + 1
-    return table.with_columns(pl.Series("conversation_id", drawn, dtype=pl.String)), widened
+        inside = _strata(pool, columns)
+        for stratum, lacking in _strata(table[places].select(STRATUM), columns).items():
+            if stratum not in inside:
+                continue
+            here, found = places[lacking], inside[stratum]
+            edges = np.cumsum(pool["weight"].to_numpy()[found])
+            nth = np.searchsorted(edges, u[here] * edges[-1])
+            row[here] = found[np.minimum(nth, found.size - 1)]
+            dropped = len(STRATUM) - kept
+            widened[dropped] = widened.get(dropped, 0) + here.size
+    return table.with_columns(pool["conversation_id"].gather(row)), widened
 
 
 def _strata(
-    pool: pl.DataFrame, columns: tuple[str, ...]
-) -> dict[tuple[str | None, ...], tuple[list[str], NDArray[np.float64]]]:
+    frame: pl.DataFrame, columns: tuple[str, ...]
+) -> dict[tuple[str | None, ...], NDArray[np.int64]]:
+    """The row numbers of each stratum."""
+    numbered = frame.with_row_index("row")
     parts: dict[tuple[str | None, ...], pl.DataFrame] = (
-        pool.partition_by(columns, as_dict=True) if columns else {(): pool}
+        numbered.partition_by(columns, as_dict=True) if columns else {(): numbered}
     )
-    return {
-        stratum: (part["conversation_id"].to_list(), np.cumsum(part["weight"].to_numpy()))
-        for stratum, part in parts.items()
-    }
+    return {stratum: part["row"].to_numpy().astype(np.int64) for stratum, part in parts.items()}
+
+
+def hashes_of(names: pl.Series) -> NDArray[np.uint64]:
+    """:func:`simulator.streams.stable_hash` of each name, made once for each that repeats."""
+    once = names.unique(maintain_order=True)
+    found = pl.DataFrame({"name": once, "hash": stable_hash(once.to_list())})
+    table = names.to_frame("name").join(found, on="name", how="left", maintain_order="left")
+    return table["hash"].to_numpy()
 
 
 def after_midnight_ms(moment: time) -> int:

@@ -8,27 +8,33 @@ probability, by the same uniform for every value of it.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from simulator.rollout.arrival_process import hashes_of
 from simulator.rollout.work import reading_s
 from simulator.scenario import Assist, ContactCenter, Demand, Rollout
-from simulator.streams import Streams, stable_hash
+from simulator.schema import EMAIL_PRIORITY, FIRST_GROUP_PRIORITY, ORDINARY_PRIORITY
+from simulator.streams import Streams
 from simulator.tables import conform
 
 _POINT = ("conversation_id", "turn")
 _CELL = ("stage", "candidate", "conversation_id")
-PRIORITY_HANDOFF, PRIORITY_NEW = 1, 2
+_HOUR_MS = 3_600_000
+
+# Uniforms and the channel of each in, patience in ms out, NaN where it never ends.
+PatienceOf = Callable[[NDArray[np.float64], pl.Series], NDArray[np.float64]]
 
 
 def customers(
     arrivals: pl.DataFrame,
     conversations: pl.DataFrame,
     demand: Demand,
-    desk: ContactCenter,
+    patience_of: PatienceOf,
     streams: Streams,
 ) -> pl.DataFrame:
     """What each arriving customer will do, whoever answers.
@@ -37,28 +43,27 @@ def customers(
         arrivals: ``Arrivals.table`` of :mod:`simulator.rollout.arrival_process`.
         conversations: table ``conversations`` (whether the log's conversation was resolved).
         demand: recontact rates and delay, quit hazard.
-        desk: patience.
+        patience_of: uniforms and channels to patience in whole ms (NaN: never leaves); the smaller
+            the uniform, the longer the patience.
         streams: random numbers; the place is the arrival and its replication.
 
     Returns:
         ``arrivals`` with ``patience_ms, recontacts, recontact_delay_ms`` (lists by attempt),
         ``u_contained`` and ``quits_after`` (bot replies the customer waits for).
     """
-    # Nobody waits in line with an e-mail, so nobody loses patience.
-    waits = (arrivals["channel"] != "email").to_numpy()
     table = arrivals.join(
         conversations.select("conversation_id", "resolved"),
         on="conversation_id",
         how="left",
         maintain_order="left",
     )
-    names = stable_hash(table["arrival_id"].to_list())
+    names = hashes_of(table["arrival_id"])
     copy = table["replication"].to_numpy()
     unresolved = (~table["resolved"].fill_null(True)).to_numpy()
     patience, recontacts, delays = [], [], []
     for attempt in range(demand.max_attempts):
         u = streams.uniform(names, "patience", copy=copy, attempt=attempt)
-        patience.append(np.where(waits, -np.log(u) * desk.patience_mean_s.value * 1000, np.nan))
+        patience.append(patience_of(u, arrivals["channel"]))
         u = streams.uniform(names, "recontact", copy=copy, attempt=attempt)
         served = unresolved * demand.recontact_unresolved_rate.value
         recontacts.append(
@@ -92,6 +97,7 @@ def scripts(
     settlements: pl.DataFrame,
     work: pl.DataFrame,
     shadow: pl.DataFrame,
+    contexts: pl.DataFrame,
     demand: Demand,
     desk: ContactCenter,
     assist: Assist,
@@ -103,15 +109,18 @@ def scripts(
         settlements: table ``settlements``.
         work: ``rollout.work.human_work``; conversations without work are left out.
         shadow: table ``shadow`` (latencies; drafts to be read).
+        contexts: table ``contexts`` of one judge (risk and emotion, for priorities).
         demand: bot and customer reply times.
         desk: reading speeds.
         assist: what a draft saves.
 
     Returns:
         One row a cell and conversation: ``status, cause, human_s`` (human work from the hand-over,
-        or of the whole), ``hand_back_s`` (if the customer comes back), ``bot_turn_ms``,
-        ``work_if_down_ms`` (lists; null where no bot is involved), ``n_quittable`` (bot replies
-        that the customer may not wait for).
+        or of the whole, with the reading of drafts), ``saved_s`` (what the drafts save of it at an
+        ordinary gain; null without drafts), ``hand_back_s`` (if the customer comes back),
+        ``bot_turn_ms``, ``work_if_down_ms`` (lists; null where no bot is involved),
+        ``n_quittable`` (bot replies that the customer may not wait for), ``angry`` and
+        ``high_risk`` (at the point where the bot hands over or diverges, else at the first).
     """
     saved = (
         pl.when(pl.col("draft") == "accepted")
@@ -120,6 +129,7 @@ def scripts(
         .then(assist.edited_saves_rate.value)
         .otherwise(0.0)
     )
+    drafted = pl.col("mode") == "assist"
     rows = (
         decisions.join(work, on=_POINT, how="inner", maintain_order="left")
         .join(
@@ -128,13 +138,17 @@ def scripts(
             how="left",
             maintain_order="left",
         )
+        .join(
+            contexts.select(*_POINT, "risk", "emotion"),
+            on=_POINT,
+            how="left",
+            maintain_order="left",
+        )
         .join(settlements, on=_CELL, how="left", maintain_order="left")
         .sort(*_CELL, "turn")
         .with_columns(
-            pl.when(pl.col("mode") == "assist")
-            .then(pl.col("work_s") * saved - reading_s("reply", desk))
-            .otherwise(0.0)
-            .alias("saved_s"),
+            pl.when(drafted).then(pl.col("work_s") * saved).alias("saved_s"),
+            pl.when(drafted).then(reading_s("reply", desk)).alias("draft_s"),
             (pl.col("latency_s").fill_null(demand.bot_reply_s.value)).alias("bot_s"),
             pl.when(pl.col("n_th") == 0)
             .then(0.0)
@@ -144,6 +158,8 @@ def scripts(
         )
     )
     here = pl.col("turn") == pl.col("at_turn")
+    # What the desk knows of a contact when it comes; what nobody judged raises nothing.
+    known_at = pl.col("turn") == pl.col("at_turn").fill_null(pl.col("turn").min())
     before = ~pl.col("hands") | (pl.col("turn") < pl.col("at_turn"))
     auto = pl.col("mode") == "auto"
     # The bot's part of a routed hand-over ends with the customer's message that was routed away.
@@ -159,7 +175,10 @@ def scripts(
         pl.col("cause").first(),
         pl.col("total_s").first(),
         pl.col("reading_all_s").first(),
-        pl.col("saved_s").sum(),
+        pl.when(drafted.any()).then(pl.col("saved_s").sum()).alias("saved_s"),
+        pl.col("draft_s").sum(),
+        (pl.col("emotion") == "angry").filter(known_at).first().fill_null(False).alias("angry"),
+        (pl.col("risk") == "high").filter(known_at).first().fill_null(False).alias("high_risk"),
         (pl.col("remaining_s") + pl.col("reading_s")).filter(here).first().alias("from_here_s"),
         auto.any().alias("automated"),
         bot_ms.filter(in_bot).alias("bot_turn_ms"),
@@ -170,10 +189,8 @@ def scripts(
     return grouped.with_columns(
         (
             pl.when(pl.col("status") == "handoff").then("from_here_s").otherwise("total_s")
-            - pl.col("saved_s")
-        )
-        .clip(lower_bound=0.0)
-        .alias("human_s"),
+            + pl.col("draft_s")
+        ).alias("human_s"),
         (pl.col("total_s") + pl.col("reading_all_s")).alias("hand_back_s"),
         pl.when("automated").then("bot_turn_ms"),
         pl.when("automated").then("work_if_down_ms"),
@@ -181,15 +198,25 @@ def scripts(
 
 
 def arrivals(
-    drawn: pl.DataFrame, script: pl.DataFrame, bound: str, rollout: Rollout
+    drawn: pl.DataFrame,
+    script: pl.DataFrame,
+    bound: str,
+    rollout: Rollout,
+    desk: ContactCenter,
 ) -> pl.DataFrame:
     """The table ``arrivals`` of one cell (stage, candidate) and bound.
+
+    Priorities: from :data:`FIRST_GROUP_PRIORITY` the groups of ``contact_center.priority`` in their
+    order, each contact in the first that it belongs to; then :data:`ORDINARY_PRIORITY`, which
+    customers who come back by themselves have too; e-mail has :data:`EMAIL_PRIORITY`, whatever is
+    in it, since nobody waits in line with it.
 
     Args:
         drawn: :func:`customers`.
         script: the rows of :func:`scripts` of one stage and candidate.
         bound: best, central or worst.
         rollout: contained share and delay of those who come back.
+        desk: whose turn comes first, and by when an e-mail should be answered.
     """
     contained = {
         "best": pl.lit(True),
@@ -238,9 +265,8 @@ def arrivals(
         .then("total_s")
         .otherwise("human_s")
     )
-    priority = (
-        pl.when(pl.col("outcome") == "handoff").then(PRIORITY_HANDOFF).otherwise(PRIORITY_NEW)
-    )
+    email = pl.col("channel") == "email"
+    deadline_ms = round(desk.email_deadline_h.value * _HOUR_MS)
     return conform(
         "arrivals",
         rows.select(
@@ -256,9 +282,19 @@ def arrivals(
             "channel",
             "language",
             "skill",
-            priority.alias("priority"),
+            pl.when(email)
+            .then(EMAIL_PRIORITY)
+            .when(returns)
+            .then(ORDINARY_PRIORITY)
+            .otherwise(_group(desk.priority))
+            .alias("priority"),
             arrives.alias("arrives_ms"),
             (seconds * 1000).round().cast(pl.Int64).alias("work_ms"),
+            # Drafts help where a human takes a contact over, not where it starts again.
+            pl.when(pl.col("outcome").is_in(["assist", "handoff"]))
+            .then((pl.col("saved_s") * 1000).round().cast(pl.Int64))
+            .alias("saved_ms"),
+            pl.when(email).then(deadline_ms).cast(pl.Int64).alias("deadline_ms"),
             # A recontact has used up its first attempt with the bot.
             *(
                 pl.when(returns)
@@ -273,3 +309,16 @@ def arrivals(
             pl.when("quits").then("quits_after").alias("bot_quits_at"),
         ),
     )
+
+
+def _group(order: Sequence[str]) -> pl.Expr:
+    """The priority of the first of the groups in ``order`` that a row belongs to."""
+    belongs = {
+        "angry": pl.col("angry"),
+        "high_risk": pl.col("high_risk"),
+        "handoff": pl.col("outcome") == "handoff",
+    }
+    found = pl.lit(ORDINARY_PRIORITY)
+    for place, group in reversed(list(enumerate(dict.fromkeys(order)))):
+        found = pl.when(belongs[group]).then(FIRST_GROUP_PRIORITY + place).otherwise(found)
+    return found
