@@ -3,16 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import time
 
 import numpy as np
 import polars as pl
 
 from simulator import tables
+from simulator.contact_center.roster.schedule import DAY_MS
 from simulator.errors import TableError
+from simulator.scenario import Outage
 
 # Priorities of a customer whom the bot dropped, and of one whom it never greeted.
 MID_CONVERSATION_PRIORITY = 0
 AT_START_PRIORITY = 1
+
+
+def on_each_day(outages: Sequence[Outage], n_days: int) -> list[tuple[int, int]]:
+    """The scenario's outages on each day that counts, [start, end) in ms, in the order of time.
+
+    Why every day: indicators are means of a day, so a week with one bad hour in it would say a
+    seventh of what that hour does. Warm-up days are ordinary ones: what they leave over must not
+    come from the very thing under study.
+    """
+    return sorted(
+        (day * DAY_MS + _ms(outage.starts), day * DAY_MS + _ms(outage.ends))
+        for day in range(n_days)
+        for outage in outages
+    )
 
 
 def with_outages(arrivals: pl.DataFrame, outages: Sequence[tuple[int, int]]) -> pl.DataFrame:
@@ -21,13 +38,14 @@ def with_outages(arrivals: pl.DataFrame, outages: Sequence[tuple[int, int]]) -> 
     A row's bot stage runs from ``bot_start_ms`` for the sum of ``bot_turn_ms``. Where it begins
     while the bot is down, the customer goes to the desk at once; where it is under way when the
     bot goes down, then, after the k replies that were complete. Such a row becomes a visit of
-    cause ``outage`` with the work ``work_if_down_ms[k]`` and replaces the visit that the row may
-    have been due to make later. Customers who had left the bot by then (k beyond
-    ``bot_quits_at``) and rows without a bot stage stay as they are.
+    cause ``outage`` with the work ``work_if_down_ms[k]`` (no draft helps with it) and replaces the
+    visit that the row may have been due to make later. Customers who had left the bot by then (k
+    beyond ``bot_quits_at``) and rows without a bot stage stay as they are.
 
     Args:
         arrivals: table ``arrivals``.
-        outages: (start, end) in ms after local midnight, start < end; they may overlap.
+        outages: (start, end) in ms after the first local midnight, start < end; they may overlap.
+            See :func:`on_each_day`.
 
     Returns:
         Table ``arrivals`` of the same rows in the same order.
@@ -95,6 +113,11 @@ def with_outages(arrivals: pl.DataFrame, outages: Sequence[tuple[int, int]]) -> 
             cause=pl.when(down).then(pl.lit("outage")).otherwise("cause"),
             arrives_ms=pl.when(down).then("at").otherwise("arrives_ms"),
             work_ms=pl.when(down).then("down").otherwise("work_ms"),
+            saved_ms=pl.when(~down).then("saved_ms"),
             priority=pl.when(down).then(pl.min_horizontal("priority", grade)).otherwise("priority"),
         ),
     )
+
+
+def _ms(at: time) -> int:
+    return ((at.hour * 60 + at.minute) * 60 + at.second) * 1000

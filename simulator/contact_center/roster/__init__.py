@@ -1,0 +1,1 @@
+"""Who is at work when, and when the desk is open."""
