@@ -10,10 +10,9 @@ import pytest
 from scipy import stats
 
 from simulator import tables
-from simulator.contact_center import desk_intervals, desk_kpis
+from simulator.contact_center import desk_kpis
+from simulator.contact_center.measures.kpis import desk_hours
 from simulator.errors import TableError
-from simulator.evidence.replications import two_level
-from tests.test_contact_center import presence
 
 S = 1000
 HOUR = 3_600_000
@@ -27,7 +26,7 @@ def visit(
     abandoned: int | None = None,
     **more: Any,
 ) -> dict[str, Any]:
-    return {
+    row = {
         "replication": 0,
         "stage": "assist",
         "candidate": "X",
@@ -36,15 +35,28 @@ def visit(
         "conversation_id": name,
         "attempt": 0,
         "cause": "assist",
+        "channel": "chat",
+        "offered_team": "desk",
         "team": None if started is None else "desk",
         "agent": None if started is None else "x",
+        "outcome": "unserved",
         "arrived_ms": arrived,
         "started_ms": started,
         "ended_ms": ended,
         "abandoned_ms": abandoned,
         "work_ms": 60 * S,
-        **more,
+        "handled_ms": None if started is None or ended is None else ended - started,
     }
+    if started is not None:
+        row["outcome"] = "answered"
+    elif abandoned is not None:
+        row["outcome"] = "abandoned"
+    return row | more
+
+
+def presence(agent: str, starts: int, ends: int, team: str = "desk", **more: Any) -> dict[str, Any]:
+    row = {"replication": 0, "agent_id": agent, "team": team, "starts_ms": starts, "ends_ms": ends}
+    return {**row, **more}
 
 
 def conversations(**intents: str | None) -> pl.DataFrame:
@@ -79,6 +91,7 @@ def kpis(
     draws: tuple[int, ...] = (0,),
     target_wait_s: float = 20,
     history: pl.DataFrame = INTENTS,
+    n_days: int = 1,
 ) -> Kpis:
     found = desk_kpis(
         tables.build("contacts", contacts),
@@ -87,6 +100,7 @@ def kpis(
         segment_by,
         target_wait_s,
         draws,
+        n_days,
     )
     tables.check("kpis", found)
     return {(row["segment"], row["metric"]): row for row in found.iter_rows(named=True)}
@@ -101,8 +115,11 @@ def test_a_day_by_hand() -> None:
     assert values(found, "all") == {
         "offered_per_day": 6,
         "escalated_per_day": 2,
+        "turned_away_per_day": 0,
         "asa_s": pytest.approx((0 + 50 + 20) / 3),
+        "wait_p50_s": 20,
         "wait_p90_s": pytest.approx(20 + 0.8 * 30),
+        "wait_p99_s": pytest.approx(20 + 0.98 * 30),
         # Answered within 20 s: a and e. Reached: a, b, e, c, who left after 30 s, and the second
         # visit of e, still waiting when nobody was left.
         "service_level": pytest.approx(2 / 5),
@@ -113,6 +130,9 @@ def test_a_day_by_hand() -> None:
         # Logged in 1800 s and 80 s after the end of the shift.
         "occupancy": pytest.approx(240 / 1880),
         "unserved_per_day": 1,
+        "deadline_met_rate": None,
+        # The second visit of e still waits at midnight.
+        "backlog_end": 1,
     }
     row = found["all", "service_level"]
     assert (row["n"], row["unit"], row["low"], row["high"]) == (5, "ratio", None, None)
@@ -191,7 +211,14 @@ def test_ratio_interval_is_that_of_the_linearised_residuals() -> None:
     assert row["estimate"] == pytest.approx(ratio)
     assert row["high"] == pytest.approx(ratio + half)
     assert row["low"] == pytest.approx(max(0, ratio - half))
-    assert row["method"].endswith("of one input day: simulation sd 0.14, no input variance")
+    assert "of one input day, no input variance" in row["method"]
+    assert row["simulation_sd"] == pytest.approx(np.sqrt((residuals**2).sum() / 3))
+    assert row["input_sd"] is None
+    # One day is the ratio of its own, not the residual.
+    daily = np.array([1 / 10, 6 / 20, 4 / 10, 3 / 30])
+    one_day = stats.t.ppf(0.95, 3) * daily.std(ddof=1) * np.sqrt(1 + 1 / 4)
+    assert row["predicted_high"] == pytest.approx(daily.mean() + one_day)
+    assert row["predicted_low"] == pytest.approx(max(0, daily.mean() - one_day))
 
 
 def test_work_after_midnight_belongs_to_the_next_day() -> None:
@@ -208,7 +235,7 @@ def test_presence_that_overlaps_counts_once() -> None:
 
 
 def test_tables_that_do_not_fit() -> None:
-    with pytest.raises(TableError, match="replication = 1; expected 0 to 0"):
+    with pytest.raises(TableError, match="replication = 1; expected one of"):
         kpis([visit("a", 0, replication=1)], [])
     with pytest.raises(TableError, match="is called 'all'"):
         kpis([visit("a", 0)], [], history=conversations(a="all"))
@@ -218,75 +245,114 @@ def test_tables_that_do_not_fit() -> None:
     assert nothing.equals(tables.empty("kpis"))
 
 
-def test_two_levels_by_hand() -> None:
-    spread = two_level(np.array([1.0, 3.0, 6.0, 8.0]), np.array([4, 4, 9, 9]))
-    # Means 2 and 7; within: 4 squares of 1 over 2; between: 2 (2.5^2 + 2.5^2) over 1 = 25.
-    assert spread.simulation_sd == pytest.approx(np.sqrt(2))
-    assert spread.input_sd == pytest.approx(np.sqrt((25 - 2) / 2))
-    assert spread.half_width == pytest.approx(stats.t.ppf(0.975, 1) * np.sqrt(25 / 4))
-    assert spread.method == (
-        "two-level bootstrap, 95 % interval (2 input days, 4 replications): input sd 3.39, "
-        "simulation sd 1.41"
+def test_warm_up_days_leave_their_queue_and_their_work() -> None:
+    before = [
+        # Answered on the day that counts, by an agent who is busy with it then.
+        visit("a", -HOUR, 9 * HOUR, 10 * HOUR),
+        # Still waiting at the end of the day that counts.
+        visit("b", -2 * HOUR),
+        # Left before it began.
+        visit("c", -2 * HOUR, None, None, -HOUR),
+    ]
+    shift = [presence("x", -15 * HOUR, -HOUR), presence("x", 8 * HOUR, 12 * HOUR)]
+    found = values(kpis([*before, visit("d", 11 * HOUR, 11 * HOUR, 12 * HOUR)], shift), "all")
+    assert found["offered_per_day"] == 1
+    assert found["unserved_per_day"] == 0
+    assert found["asa_s"] == 0
+    assert found["human_hours_per_day"] == 1
+    assert found["backlog_end"] == 1
+    assert found["occupancy"] == pytest.approx(2 / 4)
+
+
+def test_a_week_is_counted_by_the_day() -> None:
+    visits = [visit("a", day * 24 * HOUR, contact_id=f"{day}/0") for day in range(7)]
+    late = visit("b", 167 * HOUR, 167 * HOUR, 169 * HOUR)
+    shift = [presence("x", 166 * HOUR, 170 * HOUR)]
+    found = values(kpis([*visits, late], shift, n_days=7), "all")
+    assert found["offered_per_day"] == pytest.approx(8 / 7)
+    assert found["unserved_per_day"] == 1
+    assert found["backlog_end"] == 7
+    assert found["human_hours_per_day"] == pytest.approx(2 / 7)
+    # The week ends two hours before the shift.
+    assert found["occupancy"] == pytest.approx(1 / 2)
+    hours = desk_hours(tables.build("contacts", visits), INTENTS, (), 1, 7)
+    assert hours["needed_hours"].to_list() == [pytest.approx(7 * 60 / 3600 / 7)]
+
+
+def test_chats_at_once_share_an_agent() -> None:
+    together = [
+        visit("a", 0, 0, 100 * S, handled_ms=60 * S),
+        visit("b", 0, 20 * S, 80 * S, handled_ms=40 * S),
+        visit("c", 0, 150 * S, 160 * S),
+    ]
+    found = values(kpis(together, [presence("x", 0, 200 * S)]), "all")
+    assert found["occupancy"] == pytest.approx(110 / 200)
+    assert found["human_hours_per_day"] == pytest.approx(110 / 3600)
+
+
+def test_who_was_turned_away_is_not_in_the_service_level() -> None:
+    away = [visit("a", i * S, outcome="turned_away", contact_id=f"{i}/0") for i in range(3)]
+    found = values(kpis([*away, visit("b", 0, 5 * S, 9 * S)], []), "all")
+    assert found["turned_away_per_day"] == 3
+    assert found["offered_per_day"] == 4
+    assert found["service_level"] == 1
+    assert (found["unserved_per_day"], found["backlog_end"]) == (0, 0)
+
+
+def mail(name: str, arrived: int, started: int | None, **more: Any) -> dict[str, Any]:
+    ended = None if started is None else started + HOUR
+    row = visit(name, arrived, started, ended, channel="email", deadline_ms=4 * HOUR)
+    return row | more
+
+
+def test_mail_stands_apart_where_there_are_live_contacts() -> None:
+    mails = [mail("a", 0, 4 * HOUR), mail("b", 0, 4 * HOUR + 1), mail("c", 0, None)]
+    log = tables.build(
+        "conversations",
+        [
+            {"conversation_id": name, "channel": "chat" if name == "d" else "email"}
+            for name in "abcdef"
+        ],
     )
+    talk = visit("d", 0, 10 * S, HOUR)
+    found = values(kpis([*mails, talk], [], (), history=log), "all")
+    assert (found["asa_s"], found["wait_p99_s"], found["service_level"]) == (10, 10, 1)
+    assert found["abandonment_rate"] == 0
+    assert found["offered_per_day"] == 4
+    # Answered in time, too late, never.
+    assert found["deadline_met_rate"] == pytest.approx(1 / 3)
+    # One more that is not due yet when the day is over, and one of the day before that is.
+    later = [mail("e", 23 * HOUR, None), mail("f", -1 * HOUR, 2 * HOUR)]
+    told = values(kpis([*mails[:2], talk, *later], [], (), history=log), "all")
+    assert told["deadline_met_rate"] == pytest.approx(2 / 3)
+    assert told["unserved_per_day"] == 0
+    assert found["email_time_to_answer_h"] == pytest.approx(4, rel=1e-6)
+    assert (found["email_backlog_end"], found["backlog_end"]) == (1, 1)
+    # A candidate that leaves only mail to people does not change what the waits are over.
+    left = values(kpis(mails, [], (), history=log), "all")
+    assert (left["asa_s"], left["service_level"]) == (None, None)
+    alone = values(kpis(mails, [], (), history=log.filter(channel="email")), "all")
+    assert alone["asa_s"] == pytest.approx(4 * 3600, rel=1e-6)
+    assert "email_backlog_end" not in alone
 
 
-def test_two_levels_where_they_cannot_be_told_apart() -> None:
-    values = np.array([1.0, 3.0, 6.0, 8.0])
-    apart = two_level(values, np.arange(4))
-    assert (apart.input_sd, apart.simulation_sd) == (None, None)
-    assert "input and simulation together" in apart.method
-    same = two_level(values, np.zeros(4, dtype=np.int64))
-    assert same.half_width == apart.half_width
-    assert same.input_sd is None
-    assert "no input variance" in same.method
-    # Draws that differ by less than chance: the input variance is 0, the interval stays.
-    alike = two_level(np.array([1.0, 9.0, 2.0, 8.0]), np.array([0, 0, 1, 1]))
-    assert alike.input_sd == 0
-    assert alike.half_width == pytest.approx(stats.t.ppf(0.975, 1) * np.sqrt((32 + 18) / 2 / 4))
+def test_work_of_a_visit_that_was_not_answered_counts_once() -> None:
+    def tries(name: str, *answered: bool) -> list[dict[str, Any]]:
+        return [
+            visit(
+                name,
+                at * HOUR,
+                at * HOUR if hit else None,
+                at * HOUR + S if hit else None,
+                None if hit else at * HOUR,
+                attempt=at,
+                contact_id=f"{name}/{at}",
+            )
+            for at, hit in enumerate(answered)
+        ]
 
-
-def test_intervals_by_hand() -> None:
-    found = desk_intervals(
-        tables.build("contacts", DAY),
-        tables.build("roster", [*ROSTER, presence("y", 9 * HOUR, 10 * HOUR, "night")]),
-        20,
+    found = values(
+        kpis([*tries("a", False, False, True), *tries("b", True, True), *tries("c", False)], []),
+        "all",
     )
-    tables.check("intervals", found)
-    value = {
-        (row["interval_start_s"], row["team"], row["metric"]): row["estimate"]
-        for row in found.iter_rows(named=True)
-    }
-    nine, half_past, ten, twenty = 32_400, 34_200, 36_000, 72_000
-    assert min(key[0] for key in value) == nine
-    assert max(key[0] for key in value) == twenty
-    first = {metric: v for (at, team, metric), v in value.items() if (at, team) == (nine, "all")}
-    assert first == {
-        "offered": 5,
-        "answered": 3,
-        "abandoned": 2,
-        "asa_s": pytest.approx(70 / 3),
-        "service_level": pytest.approx(2 / 4),
-        # x is busy 120 s and the last 40 s; x and y are logged in.
-        "occupancy": pytest.approx(160 / 3600),
-        "agents": pytest.approx(2),
-    }
-    assert value[nine, "desk", "occupancy"] == pytest.approx(160 / 1800)
-    assert value[half_past, "desk", "occupancy"] == 1.0
-    assert value[half_past, "desk", "agents"] == pytest.approx(80 / 1800)
-    assert value[half_past, "night", "agents"] == pytest.approx(1)
-    assert value[nine, "night", "answered"] == 0
-    assert value[nine, "night", "asa_s"] is None
-    assert (nine, "desk", "offered") not in value
-    assert value[half_past, "all", "service_level"] is None
-    assert value[ten, "all", "occupancy"] is None
-    assert (value[twenty, "all", "offered"], value[twenty, "all", "answered"]) == (1, 0)
-
-
-def test_intervals_are_means_of_days() -> None:
-    two = [*DAY, visit("a", 9 * HOUR, None, None, 9 * HOUR, replication=1)]
-    found = desk_intervals(tables.build("contacts", two), tables.build("roster", ROSTER), 20, 900)
-    offered = found.filter(metric="offered", interval_start_s=32_400)
-    assert offered.select("estimate", "n").row(0) == (2.5, 5)
-    agents = found.filter(metric="agents", interval_start_s=32_400, team="desk")
-    assert agents.select("estimate", "n").row(0) == (pytest.approx(0.5), 2)
-    assert desk_intervals(tables.empty("contacts"), tables.empty("roster"), 20).height == 0
+    assert found["needed_hours_per_day"] == pytest.approx((1 + 2 + 1) * 60 / 3600)

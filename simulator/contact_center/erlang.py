@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -158,6 +159,63 @@ def erlang_a(
     )
 
 
+def fewest_agents(
+    arrivals_per_hour: float,
+    handle_time_s: float,
+    patience_mean_s: float | None,
+    target_wait_s: float,
+    service_level: float,
+    max_abandonment: float = 1.0,
+) -> int:
+    """The fewest agents that reach a service level and keep abandonment down, in a steady state.
+
+    Args:
+        arrivals_per_hour: 0 or more; with none, no agent is needed.
+        handle_time_s: mean, above 0.
+        patience_mean_s: mean, above 0; null: endless (Erlang C).
+        target_wait_s: T of the service level, 0 or more.
+        service_level: to be reached, in (0, 1).
+        max_abandonment: share that may leave, above 0.
+
+    Raises:
+        ValueError: an argument is out of its range.
+
+    Source: both measures improve with every agent, so bisection from the square-root rule (Halfin
+    and Whitt, Operations Research 29 (1981) 567-588; Garnett, Mandelbaum, Reiman, M&SOM 4 (2002)
+    208-227) finds the answer.
+    """
+    load = _offered_load(arrivals_per_hour, handle_time_s, 1, target_wait_s)
+    if not 0 < service_level < 1 or not max_abandonment > 0:
+        raise ValueError(
+            f"service_level = {service_level}, max_abandonment = {max_abandonment}; expected a "
+            "level in (0, 1) and an abandonment above 0"
+        )
+    if load == 0:
+        return 0
+
+    def enough(n_agents: int) -> bool:
+        if patience_mean_s is None:
+            if n_agents <= load:
+                return False
+            found = erlang_c(arrivals_per_hour, handle_time_s, n_agents, target_wait_s)
+        else:
+            found = erlang_a(
+                arrivals_per_hour, handle_time_s, n_agents, patience_mean_s, target_wait_s
+            )
+        return found.service_level >= service_level and found.p_abandon <= max_abandonment
+
+    short, many = 0, max(1, math.ceil(load + math.sqrt(load)))
+    while not enough(many):
+        short, many = many, 2 * many
+    while many - short > 1:
+        middle = (short + many) // 2
+        if enough(middle):
+            many = middle
+        else:
+            short = middle
+    return many
+
+
 def _inverse_blocking(load: float, n_agents: int) -> float:
     # 1 / B by recursion over the agents: only sums of positive terms, so nothing cancels.
     inverse = 1.0
@@ -195,9 +253,15 @@ def _boundary(beyond: Callable[[float], bool], outside: float, inside: float) ->
     return outside
 
 
+@cache
+def _gauss_legendre() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    # Once: finding them takes a thousand times as long as using them.
+    return np.polynomial.legendre.leggauss(300)
+
+
 def _nodes(low: float, cut: float, high: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Gauss-Legendre points and weights on [low, cut] and [cut, high]."""
-    points, weights = np.polynomial.legendre.leggauss(300)
+    points, weights = _gauss_legendre()
     parts = [(a, b) for a, b in ((low, cut), (cut, high)) if b > a]
     return (
         np.concatenate([(b - a) / 2 * points + (a + b) / 2 for a, b in parts]),

@@ -1,0 +1,1 @@
+"""What a planner reads off a simulated desk: indicators, half-hours, percentiles."""
