@@ -1,0 +1,1 @@
+"""The fewest agents that meet a target, and the shifts that bring them."""
