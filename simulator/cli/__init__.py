@@ -13,7 +13,7 @@ import sys
 
 import typer
 
-from simulator.cli import answers, checks, histories, runs
+from simulator.cli import answers, backtests, checks, histories, runs, staffing
 from simulator.errors import ShadowdeskError
 
 _INTERRUPTED = 130
@@ -32,7 +32,9 @@ app.command()(checks.check)
 app.command()(runs.run)
 app.command("import")(histories.import_)
 app.command()(histories.sample)
+app.command()(backtests.backtest)
 app.command()(answers.gate)
+app.command()(staffing.staff)
 app.command()(answers.report)
 app.command()(checks.doctor)
 

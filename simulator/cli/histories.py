@@ -13,7 +13,9 @@ def import_(
     format_: Annotated[
         str,
         typer.Option(
-            "--format", help="jsonl, csv, parquet, tau2, twitter-cdp or stc3.", show_default=False
+            "--format",
+            help="jsonl, csv, parquet, tau2, twitter-cdp, stc3 or bank-calls.",
+            show_default=False,
         ),
     ],
     out: Annotated[Path, typer.Option("--out", help="Folder to write to.", show_default=False)],

@@ -13,12 +13,14 @@ if TYPE_CHECKING:
 
 NAMES = {
     "history": "reading the history",
+    "backtest": "back-testing the desk",
     "points": "finding decision points",
     "contexts": "judging contexts",
     "replay": "replaying through the candidates",
     "verdicts": "judging the replies",
     "rollout": "settling each stage",
     "contact_center": "simulating the desk",
+    "staffing": "looking for the fewest agents",
     "money": "counting money",
     "evidence": "drawing labels and testing gates",
     "assumed": "listing what was assumed",

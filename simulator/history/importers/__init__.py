@@ -27,6 +27,7 @@ FORMATS = {
     "tau2": "simulator.history.importers.tau2",
     "twitter-cdp": "simulator.history.importers.twitter_cdp",
     "stc3": "simulator.history.importers.stc3",
+    "bank-calls": "simulator.history.importers.bank_calls",
 }
 
 

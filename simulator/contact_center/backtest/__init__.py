@@ -1,0 +1,1 @@
+"""The desk's model against days of the operation's own history."""
