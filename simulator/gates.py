@@ -107,7 +107,7 @@ def evaluate(
         raise ScenarioError(f"gates: metric stands twice in {metrics}; keep one limit for each")
     names = ["all", *sorted(set(segments["segment"].drop_nulls()) - {"all"})]
     cells = set(settlements.select(_CELL).unique().iter_rows())
-    numbers = _by_cell(pl.concat([kpis, costs]))
+    numbers = _by_cell(pl.concat([kpis, costs], how="diagonal"))
     settled = _settled(settlements, segments)
     rows: list[dict[str, Any]] = []
     for stage in stages[1:]:

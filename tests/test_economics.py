@@ -86,7 +86,7 @@ def priced():
 
 
 def found_costs(priced):
-    return costs(*priced, DRAWS, MONEY, "human_only")
+    return costs(*priced, DRAWS, None, MONEY, "human_only")
 
 
 def value(frame, metric, bound, stage="auto"):
@@ -118,7 +118,7 @@ def test_the_interval_of_the_saving_is_that_of_the_same_days_with_and_without(pr
     assert (row["low"], row["high"]) == pytest.approx((18 - half, 18 + half))
     money = found.filter(metric="saving_money", bound="best", stage="auto").row(0, named=True)
     assert money["high"] - money["estimate"] == pytest.approx(half * 40)
-    one_day = costs(*priced[:2], priced[2].filter(replication=0), [0], MONEY, "human_only")
+    one_day = costs(*priced[:2], priced[2].filter(replication=0), [0], None, MONEY, "human_only")
     assert one_day.filter(metric="saving_money")["low"].null_count() == 4
 
 
@@ -129,15 +129,15 @@ def test_losing_customers_is_not_cheaper(priced):
             kpis["metric"] != "abandonment_rate", kpis["estimate"] * 0 + 0.9
         )
     )
-    assert value(costs(lost, days, needed, DRAWS, MONEY, "human_only"), "total_money", "best") > (
-        value(found_costs(priced), "total_money", "best")
-    )
+    assert value(
+        costs(lost, days, needed, DRAWS, None, MONEY, "human_only"), "total_money", "best"
+    ) > (value(found_costs(priced), "total_money", "best"))
 
 
 def test_a_cell_without_a_visit_needs_no_hours(priced):
     kpis, days, needed = priced
     idle = needed.filter(~((needed["stage"] == "auto") & (needed["bound"] == "best")))
-    found = costs(kpis, days, idle, DRAWS, MONEY, "human_only")
+    found = costs(kpis, days, idle, DRAWS, None, MONEY, "human_only")
     assert value(found, "labour_money", "best") == 0
     assert value(found, "saving_hours", "best") == pytest.approx(30)
 
@@ -153,7 +153,7 @@ def test_at_the_break_even_rate_the_saving_is_gone(priced):
         promises_per_day=everyone.zip_with(auto, days["promises_per_day"]),
         bot_promises_per_day=bots.zip_with(auto, days["bot_promises_per_day"]),
     )
-    found = costs(kpis, at_break_even, needed, DRAWS, MONEY, "human_only")
+    found = costs(kpis, at_break_even, needed, DRAWS, None, MONEY, "human_only")
     assert value(found, "saving_money", "best") == pytest.approx(0, abs=1e-9)
     assert value(found_costs(priced), "break_even_risky_promise_rate", "worst") == 0
 
@@ -163,7 +163,7 @@ def test_without_a_policy_the_rest_is_still_priced_and_says_so(priced):
     blind = days.with_columns(
         promises_per_day=pl.lit(None, pl.Float64), bot_promises_per_day=pl.lit(None, pl.Float64)
     )
-    found = costs(kpis, blind, needed, DRAWS, MONEY, "human_only")
+    found = costs(kpis, blind, needed, DRAWS, None, MONEY, "human_only")
     assert value(found, "promise_money", "best") is None
     assert value(found, "total_money", "best") == pytest.approx(12 * 40 + 80 + 20 + 48)
     assert "no policy" in found["method"][0]

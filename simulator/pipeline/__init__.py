@@ -14,16 +14,28 @@ from importlib import metadata
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+import polars as pl
+
 from simulator import __version__, reports
 from simulator.contact_center import simulate
 from simulator.history import sample
-from simulator.pipeline.steps import Steps, Tell, assumptions
+from simulator.pipeline.staffing import TABLES as STAFFING
+from simulator.pipeline.steps import StaffingAsked, Steps, Tell, assumptions
 from simulator.scenario import SampleConfig, Scenario
 from simulator.scenario_file import validate
 from simulator.schema import TABLES
 from simulator.store import RunFolder
 
-__all__ = ["as_report_run", "assumptions", "make_sample", "report", "run", "scenario_of"]
+__all__ = [
+    "StaffingAsked",
+    "as_report_run",
+    "assumptions",
+    "make_sample",
+    "report",
+    "run",
+    "scenario_of",
+    "staff",
+]
 
 
 def make_sample(
@@ -76,6 +88,21 @@ def run(
     return folder
 
 
+def staff(folder: RunFolder, asked: StaffingAsked, *, tell: Tell) -> dict[str, pl.DataFrame]:
+    """Staff a finished run, and count its money, gates and reports again with what that gives.
+
+    Returns:
+        Tables ``staffing``, ``staffing_shifts`` and ``staffing_hours``.
+    """
+    steps = Steps(scenario_of(folder), folder, tell)
+    tell("staffing", 0, 0)
+    steps.staffing(asked)
+    for step in (steps.money, steps.evidence, steps.assumed):
+        step()
+    report(folder)
+    return {name: folder.table(name) for name in STAFFING}
+
+
 def report(folder: RunFolder) -> None:
     """Write the reports and the database of a run from its tables."""
     folder.write_database()
@@ -94,5 +121,15 @@ def as_report_run(folder: RunFolder) -> reports.Run:
 
 
 def _versions() -> dict[str, str]:
-    wanted = ("polars", "duckdb", "numpy", "scipy", "simpy", "bm25s", "matplotlib", "pydantic")
+    wanted = (
+        "polars",
+        "duckdb",
+        "numpy",
+        "numba",
+        "scipy",
+        "simpy",
+        "bm25s",
+        "matplotlib",
+        "pydantic",
+    )
     return {"shadowdesk": __version__, **{name: metadata.version(name) for name in wanted}}

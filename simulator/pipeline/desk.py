@@ -7,23 +7,28 @@ from collections.abc import Callable
 import polars as pl
 
 from simulator import economics
-from simulator.contact_center import next_morning, with_outages
-from simulator.contact_center.cells import Desk, Parts, draws_of, run_cells
-from simulator.contact_center.sizing import presence
-from simulator.rollout.arrival_process import Arrivals, after_midnight_ms, arrivals_of
-from simulator.rollout.demand import arrivals, customers, scripts
+from simulator.contact_center.cells import (
+    Desk,
+    Parts,
+    draws_of,
+    engines_agree,
+    run_cells,
+    traces,
+)
+from simulator.contact_center.desk.plan import presence_of
+from simulator.contact_center.measures.intervals import Target
+from simulator.contact_center.measures.yardstick import yardstick
+from simulator.pipeline.customers import Drawn, Script, TableOf, drawn, offered, script_of
 from simulator.rollout.outcomes import arrival_kpis, segments, settled_kpis
-from simulator.rollout.work import human_work
 from simulator.scenario import Scenario
 from simulator.schema import BOUNDS
 from simulator.streams import Streams
-from simulator.tables import build
+from simulator.tables import build, empty
 
 
 def simulated(
     one: Scenario,
-    table: Callable[[str], pl.DataFrame],
-    conversations: pl.DataFrame,
+    table: TableOf,
     streams: Streams,
     code: str,
     parts: Parts,
@@ -34,66 +39,30 @@ def simulated(
     Args:
         one: the scenario.
         table: gives a table of the run by name.
-        conversations: table ``conversations`` with the weights of the replay.
         streams: random numbers.
         code: digest of the product's code.
         parts: where finished cells are kept.
         tell: told of cells done and cells in all.
     """
-    decisions, settlements = table("decisions"), table("settlements")
-    shadow, verdicts = table("shadow"), table("verdicts")
-    work = human_work(table("decision_points"), conversations, one.contact_center)
-    drawn = arrivals_of(
-        conversations,
-        work,
-        one.demand,
-        one.simulation,
-        one.history.assume,
-        one.history.zone,
-        streams,
+    decisions, settlements, verdicts = (
+        table(name) for name in ("decisions", "settlements", "verdicts")
     )
-    people = customers(drawn.table, conversations, one.demand, one.contact_center, streams)
-    script = scripts(
-        decisions, settlements, work, shadow, one.demand, one.contact_center, one.assist
-    )
-    offered = people.join(
-        script.filter(pl.col("candidate") == "human"), on="conversation_id", maintain_order="left"
-    )
-    who = presence(
-        one.contact_center,
-        table("schedule"),
-        table("teams"),
-        offered.with_columns((pl.col("human_s") * 1000).alias("work_ms")),
-        [day for day in drawn.days for _ in range(one.simulation.replications)],
-        one.history.zone,
-    )
+    script = script_of(one, table)
+    customers = drawn(one, table, script, streams)
+    conversations, horizon = script.conversations, script.horizon
     segment_of = segments(conversations, one.rollout.segment_by)
     promises = economics.promise_counts(decisions, settlements, verdicts, one.assist)
-    outages = [
-        (after_midnight_ms(outage.starts), after_midnight_ms(outage.ends))
-        for outage in one.simulation.outages
-    ]
-    n_replications = one.simulation.days * one.simulation.replications
+    days = one.simulation.days * one.simulation.replications * horizon.n_days
     cells, kpis, volumes = [], [], []
-    for cell in script.partition_by("stage", "candidate", maintain_order=True):
+    for cell in script.rows.partition_by("stage", "candidate", maintain_order=True):
         settled = settlements.join(cell, on=("stage", "candidate"), how="semi")
         # Without a bot there is nothing that replay cannot know.
         for bound in BOUNDS if cell["automated"].any() else ("central",):
-            offered = with_outages(arrivals(people, cell, bound, one.rollout), outages)
-            offered = next_morning(offered, who.roster)
-            cells.append(offered)
-            kpis.append(arrival_kpis(offered, settled, conversations, segment_of))
-            volumes.append(economics.volumes(offered, promises, segment_of, n_replications))
-    desk = Desk(
-        who.roster,
-        who.teams,
-        conversations,
-        one.rollout.segment_by,
-        tuple(draws_of(one.simulation.days, one.simulation.replications)),
-        one.contact_center.target_wait_s,
-        one.demand.max_attempts,
-        code,
-    )
+            cells.append(offered(one, script, customers, cell, bound))
+            counted = cells[-1].filter(pl.coalesce("bot_start_ms", "arrives_ms") >= 0)
+            kpis.append(arrival_kpis(counted, settled, conversations, segment_of))
+            volumes.append(economics.volumes(counted, promises, segment_of, days))
+    desk = _desk(one, script, customers, code)
     results = run_cells(
         cells,
         desk,
@@ -107,10 +76,53 @@ def simulated(
         "kpis": pl.concat([results.kpis, *kpis]),
         "intervals": results.intervals,
         "desk_hours": results.desk_hours,
-        "roster": who.roster,
+        "roster": customers.who.roster,
+        "hours": customers.hours,
+        "horizon": _horizon(one, script, customers),
         "volumes": pl.concat(volumes),
-        "assumed_desk": _assumed_desk(drawn, who.source),
+        "checks": engines_agree(cells[0], desk),
+        "trace": traces(cells, desk) if one.simulation.trace else empty("trace"),
+        "assumed_desk": _assumed_desk(script, customers),
     }
+
+
+def _desk(one: Scenario, script: Script, customers: Drawn, code: str) -> Desk:
+    simulation, center, who = one.simulation, one.contact_center, customers.who
+    return Desk(
+        roster=who.roster,
+        teams=who.teams,
+        hours=customers.hours,
+        presence=presence_of(who.roster, who.teams),
+        by=yardstick(
+            script.conversations,
+            one.rollout.segment_by,
+            who.teams["team"],
+            center.target_wait_s,
+            simulation.days * simulation.replications,
+            script.horizon.n_days,
+        ),
+        draws=tuple(draws_of(simulation.days, simulation.replications)),
+        n_logged=customers.arrivals.n_logged,
+        target=Target(one.staffing.target_share, center.patience_mean_s.value),
+        max_attempts=one.demand.max_attempts,
+        chat_speed=center.chat_speed,
+        queue_limit=center.queue_limit.model_dump(exclude_none=True),
+        engine=simulation.engine,
+        code=code,
+    )
+
+
+def _horizon(one: Scenario, script: Script, customers: Drawn) -> pl.DataFrame:
+    simulation = one.simulation
+    row = {
+        "day": one.demand.day,
+        "n_days": script.horizon.n_days,
+        "warm_up_days": script.horizon.warm_up_days,
+        "n_draws": simulation.days,
+        "n_replications": simulation.days * simulation.replications,
+        "n_logged": customers.arrivals.n_logged,
+    }
+    return build("horizon", [row])
 
 
 def _counter(tell: Callable[[int, int], None], total: int) -> Callable[[int], None]:
@@ -124,11 +136,16 @@ def _counter(tell: Callable[[int, int], None], total: int) -> Callable[[int], No
     return more
 
 
-def _assumed_desk(drawn: Arrivals, presence_source: str) -> pl.DataFrame:
-    """Where arrivals and presence come from, in the form of the other assumptions."""
+def _assumed_desk(script: Script, customers: Drawn) -> pl.DataFrame:
+    """Where arrivals, presence and patience come from, in the form of the other assumptions."""
+    found = customers.arrivals
+    sources = {
+        "arrivals": found.method,
+        "roster": customers.who.source,
+        "patience": script.patience.method,
+    }
     rows: list[dict[str, object]] = [
-        {"name": "arrivals", "value": "see source", "source": drawn.method},
-        {"name": "roster", "value": "see source", "source": presence_source},
+        {"name": name, "value": "see source", "source": source} for name, source in sources.items()
     ]
     rows += [
         {
@@ -137,7 +154,7 @@ def _assumed_desk(drawn: Arrivals, presence_source: str) -> pl.DataFrame:
             "source": "each such arrival drew a conversation of a wider stratum",
             "n": n,
         }
-        for dropped, n in drawn.n_widened.items()
+        for dropped, n in found.n_widened.items()
         if dropped
     ]
     return build("assumed_desk", rows)

@@ -10,35 +10,45 @@ from typing import Any
 
 import polars as pl
 
-from simulator import economics, gates
+from simulator import economics
 from simulator.candidates import Materials
 from simulator.candidates.human import logged
 from simulator.contact_center import simulate
+from simulator.contact_center.backtest.halves import backtest
 from simulator.contact_center.cells import draws_of
 from simulator.history import load as history_load
 from simulator.history.assume import assumed_row
-from simulator.judging import audit
-from simulator.judging.authority import Policy
 from simulator.judging.contexts import judge_contexts
 from simulator.judging.replies import judge_replies
-from simulator.judging.synthetic_labels import label_from_truth
 from simulator.pipeline.desk import simulated
+from simulator.pipeline.evidence import tested
+from simulator.pipeline.staffing import TABLES as STAFFING
+from simulator.pipeline.staffing import staffed
 from simulator.replay.decision_points import decision_points
 from simulator.replay.runner import replay
 from simulator.replay.sampling import sampled
-from simulator.rollout.outcomes import segments
 from simulator.rollout.settle import matches, settle
 from simulator.rollout.stages import decide
-from simulator.scenario import Assumed, Candidate, Scenario
+from simulator.scenario import Assumed, Candidate, Model, Scenario, Staffing
 from simulator.store import RunFolder, fingerprint, write_bytes
 from simulator.streams import Streams
 from simulator.tables import build, conform, empty
 
 Frames = Mapping[str, pl.DataFrame]
 Tell = Callable[[str, int, int], None]
-_LABELS = 400
-_NO_BOT_LABELS = 200
+_BACKTEST_REPLICATIONS = 20
 _POINT = ["conversation_id", "turn"]
+# What the customers of a simulated day are made of.
+_OF_CUSTOMERS = ["decisions", "settlements", "shadow", "contexts", "conversations", "replayed"]
+_OF_CUSTOMERS += ["decision_points", "schedule", "teams"]
+
+
+class StaffingAsked(Model):
+    """What to staff for; without candidate or stage for all of them."""
+
+    rules: Staffing
+    candidate: str | None = None
+    stage: str | None = None
 
 
 class Steps:
@@ -53,12 +63,14 @@ class Steps:
         """The stages in the order in which they run."""
         return [
             self.history,
+            self.backtest,
             self.points,
             self.contexts,
             self.replay,
             self.verdicts,
             self.rollout,
             self.contact_center,
+            self.staffing,
             self.money,
             self.evidence,
             self.assumed,
@@ -97,6 +109,28 @@ class Steps:
             return loaded.tables
 
         self._stage([], settings, list(history_load.TABLES), work)
+
+    def backtest(self) -> None:
+        """Whether the desk's model agrees with the operation's own history."""
+        inputs = ["conversations", "schedule", "teams"]
+        one = self.scenario
+
+        def work() -> Frames:
+            conversations, schedule, teams = self._read(*inputs)
+            tested = backtest(
+                conversations,
+                _some(schedule),
+                one.contact_center,
+                one.history.zone,
+                self.streams,
+                teams=_some(teams),
+                replications=_BACKTEST_REPLICATIONS,
+                tell=partial(self.tell, "backtest"),
+            )
+            return tested._asdict()
+
+        settings = [one.contact_center.model_dump(mode="json"), one.history.timezone]
+        self._stage(inputs, settings, ["backtest", "backtest_days"], work)
 
     def points(self) -> None:
         """Where candidates have to decide, and which conversations are replayed."""
@@ -188,110 +222,97 @@ class Steps:
 
     def contact_center(self) -> None:
         """Customers, and what they do to the human desk."""
-        inputs = ["decisions", "settlements", "shadow", "verdicts", "conversations"]
-        inputs += ["replayed", "decision_points", "schedule", "teams"]
-        outputs = ["contacts", "kpis", "intervals", "desk_hours", "roster", "volumes"]
-        outputs += ["assumed_desk"]
+        outputs = ["contacts", "kpis", "intervals", "desk_hours", "roster", "hours", "volumes"]
+        outputs += ["assumed_desk", "checks", "horizon", "trace"]
         one = self.scenario
         settings = [
             part.model_dump(mode="json", exclude={"processes"})
             for part in (one.rollout, one.assist, one.demand, one.contact_center, one.simulation)
-        ] + [one.history.assume.model_dump(mode="json"), one.history.timezone]
-        self._stage(inputs, settings, outputs, self._simulated)
+        ] + [
+            one.history.assume.model_dump(mode="json"),
+            one.history.timezone,
+            one.staffing.target_share,
+        ]
+        self._stage([*_OF_CUSTOMERS, "verdicts"], settings, outputs, self._simulated)
 
     def _simulated(self) -> Frames:
         return simulated(
             self.scenario,
             self.folder.table,
-            self._conversations(),
             self.streams,
             code(),
             self.folder.parts("simulation"),
             partial(self.tell, "contact_center"),
         )
 
-    def _conversations(self) -> pl.DataFrame:
-        """Conversations with the weights of this replay."""
-        logged_, replayed = self._read("conversations", "replayed")
-        weighted = logged_.drop("weight").join(
-            replayed, on="conversation_id", how="left", maintain_order="left"
-        )
-        return conform("conversations", weighted)
+    def staffing(self, asked: StaffingAsked | None = None) -> None:
+        """The fewest agents for each stage, where somebody has asked for them.
+
+        What was asked for is kept in the manifest. A later run keeps the answer while it is about
+        the same customers, and drops it when it is not.
+        """
+        inputs = [*_OF_CUSTOMERS, "roster", "hours"]
+        one = self.scenario
+        kept = self.folder.manifest.get("staffing")
+        request = kept if asked is None else asked.model_dump(mode="json")
+        parts = (one.rollout, one.assist, one.demand, one.contact_center, one.simulation, one.money)
+        settings = [
+            [part.model_dump(mode="json", exclude={"processes"}) for part in parts],
+            one.history.timezone,
+            request,
+        ]
+
+        def work() -> Frames:
+            self.folder.note(staffing=request if asked else None)
+            if asked is None:
+                return {name: empty(name) for name in STAFFING}
+            return staffed(
+                one,
+                self.folder.table,
+                asked.rules,
+                asked.candidate,
+                asked.stage,
+                partial(self.tell, "staffing"),
+            )
+
+        self._stage(inputs, settings, list(STAFFING), work)
 
     def money(self) -> None:
         """What a day costs."""
 
         def work() -> Frames:
-            kpis, volumes, hours = self._read("kpis", "volumes", "desk_hours")
+            kpis, volumes, hours, horizon, paid = self._read(*inputs)
             baseline = one.rollout.stages[0].name
             draws = draws_of(one.simulation.days, one.simulation.replications)
-            costs = economics.costs(kpis, volumes, hours, draws, one.money, baseline)
+            n_logged = horizon["n_logged"].item()
+            costs = economics.costs(kpis, volumes, hours, draws, n_logged, one.money, baseline)
             assumed = one.rollout.diverged_contained.value
             broken = economics.breakdown(kpis, costs, one.gates, assumed)
-            return {"costs": pl.concat([costs, broken])}
+            after = economics.paid_costs(costs, paid, one.money, baseline)
+            return {"costs": pl.concat([costs, after, broken])}
 
         one = self.scenario
+        inputs = ["kpis", "volumes", "desk_hours", "horizon", "staffing_hours"]
         settings = [
             one.money.model_dump(mode="json"),
             [g.model_dump(mode="json") for g in one.gates],
             one.rollout.diverged_contained.value,
             [one.simulation.days, one.simulation.replications],
         ]
-        self._stage(["kpis", "volumes", "desk_hours"], settings, ["costs"], work)
+        self._stage(inputs, settings, ["costs"], work)
 
     def evidence(self) -> None:
         """Labels, gates, and how far the rollout may go."""
         inputs = ["decisions", "shadow", "verdicts", "settlements", "decision_points"]
         inputs += ["conversations", "kpis", "costs", "commitments_policy"]
         inputs += ["truth_sentences", "truth_contexts"]
-        rollout, limits = self.scenario.rollout, self.scenario.gates
-        settings = [rollout.model_dump(mode="json"), [g.model_dump(mode="json") for g in limits]]
-
-        def work() -> Frames:
-            decided = tuple(self._read("decisions", "shadow", "verdicts", "settlements"))
-            domain, points = audit.auto_domain(*decided), audit.auto_points(*decided)
-            labels = self._synthetic_labels(domain)
-            kpis, costs, settlements = self._read("kpis", "costs", "settlements")
-            of = segments(self.folder.table("conversations"), rollout.segment_by)
-            own = of.filter(pl.col("segment") != "all")
-            found = gates.evaluate(
-                kpis, costs, labels, domain, points, settlements, own, limits, rollout.stages
-            )
-            return {
-                "labels": labels,
-                "excluded": conform("excluded", audit.excluded_counts(*decided)),
-                "gates": found,
-                "recommendation": gates.recommend(found, rollout.stages),
-            }
-
-        self._stage(inputs, settings, ["labels", "excluded", "gates", "recommendation"], work)
-
-    def _synthetic_labels(self, domain: pl.DataFrame) -> pl.DataFrame:
-        """Labels drawn from the sample's truth; none for a real history."""
-        sentences, contexts, rules = self._read(
-            "truth_sentences", "truth_contexts", "commitments_policy"
-        )
-        if contexts.is_empty():
-            return empty("labels")
-        shadow, points, decisions, conversations, settlements = self._read(
-            "shadow", "decision_points", "decisions", "conversations", "settlements"
-        )
-        stages, draw = self.scenario.rollout.stages, (self.streams, "synthetic")
-        return label_from_truth(
-            pl.concat(
-                [
-                    audit.draw(domain, _LABELS, *draw),
-                    audit.draw_no_bot(settlements, domain, stages, _NO_BOT_LABELS, *draw),
-                ]
-            ),
-            shadow,
-            points,
-            decisions,
-            conversations,
-            sentences,
-            contexts,
-            None if rules.is_empty() else Policy(rules),
-        )
+        one = self.scenario
+        settings = [
+            one.rollout.model_dump(mode="json"),
+            [g.model_dump(mode="json") for g in one.gates],
+        ]
+        outputs = ["labels", "excluded", "gates", "recommendation"]
+        self._stage(inputs, settings, outputs, lambda: tested(one, self.folder.table, self.streams))
 
     def assumed(self) -> None:
         """What was assumed, all in one table."""

@@ -1,0 +1,126 @@
+"""Re-staffing a run: its customers drawn anew, the fewest agents, shifts, paid hours."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+
+import numpy as np
+import polars as pl
+
+from simulator.contact_center.staffing.sample import Demand
+from simulator.contact_center.staffing.search import required_agents
+from simulator.contact_center.staffing.tables import Restaffed, paid_hours, restaffed
+from simulator.errors import RunError
+from simulator.pipeline.customers import Drawn, Script, TableOf, drawn, offered, script_of
+from simulator.scenario import Scenario, Staffing
+from simulator.schema import BOUNDS
+from simulator.streams import Streams, stable_hash
+
+TABLES = ("staffing", "staffing_shifts", "staffing_hours")
+_DAYS = 20
+_INTERVAL_S = 1800
+_KEPT_BATCHES = 24
+
+
+class _Batches:
+    """The customers of a run in batches of :data:`_DAYS` days, each day a draw of its own."""
+
+    def __init__(self, scenario: Scenario, table: TableOf) -> None:
+        # A staffing has no agents on warm-up days, which would leave over all that came.
+        days = {"days": _DAYS, "replications": 1, "warm_up_days": 0}
+        simulation = scenario.simulation.model_copy(update=days)
+        self.scenario = scenario.model_copy(update={"simulation": simulation})
+        self.table = table
+        self.script: Script = script_of(self.scenario, table)
+        # Cells share their customers, as far as memory allows.
+        self.batch = lru_cache(_KEPT_BATCHES)(self._batch)
+
+    def _batch(self, number: int) -> Drawn:
+        seed = f"staffing {self.scenario.simulation.seed} {number}"
+        streams = Streams(int(stable_hash([seed])[0]))
+        return drawn(self.scenario, self.table, self.script, streams)
+
+    def demand(self, cell: pl.DataFrame, bound: str) -> Demand:
+        """What the search needs to know of one cell and bound."""
+        one, first = self.scenario, self.batch(0)
+        starts, ends = (first.who.roster[c].to_numpy() for c in ("starts_ms", "ends_ms"))
+        length = _INTERVAL_S * 1000
+        begins = np.arange(self.script.horizon.n_days * 86_400 // _INTERVAL_S) * length
+        return Demand(
+            draw=lambda number: offered(one, self.script, self.batch(number), cell, bound),
+            replications=_DAYS,
+            teams=first.who.teams,
+            # Open is when the run's own desk ever has somebody.
+            open=[bool(((starts < at + length) & (ends > at)).any()) for at in begins.tolist()],
+            interval_s=_INTERVAL_S,
+            max_chats={team.name: team.chats_at_once for team in one.contact_center.teams},
+            max_attempts=one.demand.max_attempts,
+            chat_speed=one.contact_center.chat_speed,
+            hours=first.hours,
+            queue_limit=one.contact_center.queue_limit.model_dump(exclude_none=True),
+            threads=one.simulation.processes,
+        )
+
+
+def staffed(
+    scenario: Scenario,
+    table: TableOf,
+    rules: Staffing,
+    candidate: str | None,
+    stage: str | None,
+    tell: Callable[[int, int], None],
+) -> dict[str, pl.DataFrame]:
+    """Staff every cell of a run, or those asked for besides the baseline.
+
+    Args:
+        scenario: of the run.
+        table: gives a table of the run by name.
+        rules: target and shifts.
+        candidate: only this one; the baseline is staffed in any case, to compare with.
+        stage: only this one.
+        tell: told of cells done and cells in all.
+
+    Returns:
+        Tables ``staffing``, ``staffing_shifts`` and ``staffing_hours``.
+
+    Raises:
+        RunError: the run has no such candidate or stage, or simulates a week.
+        ScenarioError: the target cannot be met.
+    """
+    if scenario.demand.day == "week":
+        raise RunError(
+            'demand.day = "week": expected a run of one day to staff, such as "weekday"; run the '
+            "scenario again with --set demand.day=weekday"
+        )
+    people = _Batches(scenario, table)
+    script = people.script.rows
+    baseline = scenario.rollout.stages[0].name
+    for key, asked in (("candidate", candidate), ("stage", stage)):
+        allowed = script[key].unique().sort().to_list()
+        if asked is not None and asked not in allowed:
+            raise RunError(f"--{key} {asked}: expected one of {', '.join(allowed)}")
+    cells = [
+        (cell, bound)
+        for cell in script.partition_by("stage", "candidate", maintain_order=True)
+        if cell["stage"][0] == baseline
+        or (candidate in (None, cell["candidate"][0]) and stage in (None, cell["stage"][0]))
+        for bound in (BOUNDS if cell["automated"].any() else ("central",))
+    ]
+    found: dict[tuple[str, str, str], Restaffed] = {}
+    for done, (cell, bound) in enumerate(cells):
+        tell(done, len(cells))
+        name = (cell["stage"][0], cell["candidate"][0], bound)
+        answer = required_agents(people.demand(cell, bound), rules)
+        found[name] = restaffed(name, answer, rules, scenario.money.shrinkage.value, _INTERVAL_S)
+    tables = {
+        "staffing": pl.concat([one.staffing for one in found.values()]),
+        "staffing_shifts": pl.concat([one.shifts for one in found.values()]),
+    }
+    tables["staffing_hours"] = paid_hours(
+        tables["staffing_shifts"],
+        {name: one.work_h for name, one in found.items()},
+        baseline,
+        people.batch(0).arrivals.n_logged,
+    )
+    return tables
