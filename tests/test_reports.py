@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import csv
 import io
+import math
 import re
 from collections import Counter
 from dataclasses import replace
@@ -26,12 +27,14 @@ from simulator.reports import (
     plots,
     readings,
     spreadsheets,
+    staffed,
     summary_rows,
     summary_text,
+    validity,
     wording,
     write,
 )
-from tests.report_run import AUTO, HOSTILE, cells, finished
+from tests.report_run import AUTO, HOSTILE, STAFFED, backtest, cells, finished, of_a_week
 
 
 class Page(HTMLParser):
@@ -95,6 +98,9 @@ def page(folder: Path) -> Page:
 
 def lookup(run: Run, source: str) -> Any:
     """The cell of a table that ``source`` points to, found without the reports' own index."""
+    if source.startswith("backtest/"):
+        table, metric, column = map(unquote, source.split("/"))
+        return run.tables[table].filter(metric=metric)[column].item()
     table, stage, candidate, segment, bound, metric, column = map(unquote, source.split("/"))
     rows = run.tables[table].filter(
         (pl.col("stage") == stage)
@@ -113,11 +119,17 @@ def test_every_number_of_the_page_is_the_number_of_its_table(run: Run, page: Pag
         stored = lookup(run, source)
         assert stored is not None
         assert float(value) == stored
-        metric, column = unquote(source.split("/")[5]), source.split("/")[6]
-        if column == "labels_needed":
+        metric, column = map(unquote, source.split("/")[-2:])
+        if source.startswith("backtest/") and column == "limit":
+            assert text == wording.number(metric, stored).removeprefix("+")
+        elif column == "labels_needed":
             assert text == f"{stored:,}"
         else:
             assert text == wording.number(metric, stored)
+
+
+# Shown elsewhere (paid hours saved are those of staffing_hours), or nowhere as nothing occurred.
+NOT_SHOWN = ("human_hours_per_day", "escalation_rate", "paid_saving_hours", "turned_away_per_day")
 
 
 def test_every_number_of_the_tables_is_on_the_page(run: Run, page: Page) -> None:
@@ -125,11 +137,11 @@ def test_every_number_of_the_tables_is_on_the_page(run: Run, page: Page) -> None
     texts = {key[:6]: 0 for key in shown}
     # An estimate that reads the same in all three bounds is shown once.
     missing = []
-    for name in ("kpis", "costs"):
+    for name in ("kpis", "costs", "staffing_hours"):
         frame = run.tables[name].filter(
             (pl.col("segment") == "all")
             & pl.col("estimate").is_not_null()
-            & ~pl.col("metric").is_in(["human_hours_per_day", "escalation_rate"])
+            & ~pl.col("metric").is_in(NOT_SHOWN)
             # Nothing of it diverges: how much of that must end well does not apply.
             & ~(
                 (pl.col("metric") == "breakdown_contained_share")
@@ -306,7 +318,8 @@ def test_summary_fits_100_columns_and_is_markdown(run: Run) -> None:
             assert wording.width(line) == wording.width(lines[i - 1])
     for stage, candidate in cells():
         rows = [line for line in lines if re.match(rf"\| {stage} +\| {candidate} +\|", line)]
-        assert len(rows) == 3 + (stage in AUTO and candidate != "always_escalate")
+        staffed = ((stage, candidate) in STAFFED) + ((stage, candidate) in STAFFED[1:])
+        assert len(rows) == 3 + (stage in AUTO and candidate != "always_escalate") + staffed
     assert text.index("How far may") < text.index("Load and waits")
 
 
@@ -352,18 +365,18 @@ def test_long_names_and_large_sums_still_fit(run: Run) -> None:
 def test_intervals_csv(run: Run, folder: Path) -> None:
     rows = list(csv.DictReader(io.StringIO((folder / "intervals.csv").read_text(encoding="utf-8"))))
     assert list(rows[0]) == [
-        *("interval_start", "stage", "candidate", "bound", "team", "offered", "answered"),
-        *("abandoned", "asa_s", "service_level", "occupancy", "agents"),
+        *("day", "interval_start", "interval_min", "stage", "candidate", "bound", "team"),
+        *("offered", "answered", "abandoned", "turned_away", "aht_s", "asa_s", "wait_p50_s"),
+        *("wait_p90_s", "wait_p99_s", "service_level", "occupancy", "backlog"),
+        *("required_agents", "scheduled_agents"),
     ]
     stored = run.tables["intervals"]
     keys = ["stage", "candidate", "bound", "team", "interval_start_s"]
     assert len(rows) == stored.select(keys).unique().height
     first = rows[0]
-    assert (first["interval_start"], first["stage"], first["service_level"]) == (
-        "07:00",
-        "human_only",
-        "",
-    )
+    assert (first["day"], first["interval_start"], first["interval_min"]) == ("1", "07:00", "30")
+    assert (first["stage"], first["service_level"], first["turned_away"]) == ("human_only", "", "")
+    assert first["scheduled_agents"] == "24.0"
     offered = {
         (r["stage"], r["candidate"], r["bound"], r["team"], r["interval_start"]): float(
             r["offered"]
@@ -374,6 +387,14 @@ def test_intervals_csv(run: Run, folder: Path) -> None:
         team = "'=1+1" if row["team"] == "=1+1" else row["team"]
         at = wording.clock(row["interval_start_s"])
         assert offered[row["stage"], row["candidate"], row["bound"], team, at] == row["estimate"]
+
+
+def test_intervals_csv_of_a_week(run: Run) -> None:
+    stored = run.tables["intervals"].with_columns(pl.col("interval_start_s") + 2 * 86_400)
+    rows = spreadsheets.intervals(replace(run, tables=run.tables | {"intervals": stored}))
+    assert rows.select("day", "interval_start").row(0) == (3, "07:00")
+    none = spreadsheets.intervals(replace(run, tables=run.tables | {"intervals": stored.clear()}))
+    assert none.schema == rows.schema
 
 
 def test_recommendation_csv(run: Run, folder: Path) -> None:
@@ -538,7 +559,178 @@ def test_people_alone_need_no_empty_tables(run: Run, tmp_path: Path) -> None:
     assert "No gate was put to this run" in page.text
     assert "No gate was put to this run" in summary_text(alone)
     drawn = {path.stem for path in (tmp_path / "charts").glob("*.svg")}
-    assert drawn == {"load-human", "waits", "cost"}
+    assert drawn == {"load-human", "waits", "cost", "staffing", "backtest"}
+
+
+def without(run: Run, *prefixes: str) -> Run:
+    """``run`` without the tables whose names begin so."""
+    kept = {name: frame for name, frame in run.tables.items() if not name.startswith(prefixes)}
+    return replace(run, tables=kept)
+
+
+def html_of(run: Run, folder: Path) -> Page:
+    write(run, folder)
+    return Page((folder / "report.html").read_text(encoding="utf-8"))
+
+
+def test_every_report_carries_the_verdict(run: Run, page: Page, tmp_path: Path) -> None:
+    said = "The queue model passes its back-test on 7 days that it had not seen, <b>1%</b>."
+    assert said in page.text
+    flat = " ".join(summary_text(run).split())
+    assert (
+        f"## Validity {wording.markdown(said)} Two engines give the same contacts; checked on"
+        in (flat)
+    )
+    assert "Two engines give the same contacts; checked on 2,333 contacts." in page.text
+    untested = without(run, "backtest", "checks")
+    missing = "The queue model has not been tested against the operation's own history."
+    assert missing in " ".join(summary_text(untested).split())
+    assert missing in html_of(untested, tmp_path).text
+    assert not (tmp_path / "charts" / "backtest.svg").exists()
+    assert "Warning" not in summary_text(run) + summary_text(untested) + page.text
+
+
+def test_a_failed_back_test_stands_under_the_answer(run: Run, tmp_path: Path) -> None:
+    failed = replace(run, tables=run.tables | {"backtest": backtest("fail", 0.41)})
+    text, page = summary_text(failed), html_of(failed, tmp_path)
+    assert text.index("**The rollout may go") < text.index("**Warning.**")
+    assert text.index("**Warning.**") < text.index("Against people alone it saves")
+    assert page.text.index("Warning. The queue model fails") < page.text.index("Next step.")
+    assert ("backtest/level_bias/estimate", "0.41", "+41 %") in page.numbers
+    assert max(map(wording.width, text.splitlines())) <= 100
+
+
+def test_criteria_of_the_back_test_are_those_of_its_table(run: Run) -> None:
+    found = {one.metric: one for one in validity.criteria(run)}
+    assert list(found) == ["correlation", "level_bias", "coverage_wait", "correlation_usual_days"]
+    assert found["correlation"].estimate.text == "0.947"
+    assert found["level_bias"].limit_word == "within ±"
+    assert found["correlation_usual_days"].limit is None
+    assert all(metric in wording.METRICS for metric in found)
+
+
+def test_reading_of_the_back_test_counts_held_out_days(run: Run) -> None:
+    # Of seven held-out days one is outside, and one has no known wait.
+    assert validity.reading(run) == (
+        "On 5 of 6 held-out days the observed mean wait lies inside its 90 % interval; furthest "
+        "off is 2026-03-14, when 29 s were observed and 20 s predicted."
+    )
+    # A day that the model was fitted to says nothing, however far off.
+    fitted_day = (pl.col("half") == "calibration") & (pl.col("day").dt.day() == 3)
+    off = with_cells(run, "backtest_days", fitted_day, observed=500.0)
+    assert validity.reading(off) == validity.reading(run)
+    first = run.tables["backtest_days"].filter(pl.col("half") == "calibration")
+    fitted = replace(run, tables=run.tables | {"backtest_days": first})
+    assert validity.reading(fitted) == "No held-out day can be compared with its prediction."
+
+
+def test_paid_saving_stands_beside_the_saving_by_work(run: Run, page: Page) -> None:
+    text = summary_text(run)
+    saved = {
+        bound: lookup(run, f"costs/low_risk_auto/guarded/all/{bound}/paid_saving_money/estimate")
+        for bound in schema.BOUNDS
+    }
+    three = " / ".join(wording.number("paid_saving_money", saved[b]) for b in schema.BOUNDS)
+    assert re.search(rf"\| low_risk_auto +\| guarded +\| .* \| +{three} \|", text)
+    hours = [528.3 * (1 - kept) for kept in (0.27, 0.22, 0.16)]
+    paid = " / ".join(f"{value:.0f}" for value in hours)
+    between = f"{(528.3 * 0.22) * 0.96:.0f} to {(528.3 * 0.22) * 1.05:.0f}"
+    assert re.search(rf"\| low_risk_auto +\| guarded +\| +{paid} \| .* \| +{between} \|", text)
+    middle = wording.number("paid_saving_money", saved["central"])
+    assert (
+        f"re-staffed in whole shifts it saves USD {middle} a day in the central case" in page.text
+    )
+    assert "shadowdesk staff" not in page.text + text
+
+
+def test_without_staffing_one_sentence_says_how_to_get_it(run: Run, tmp_path: Path) -> None:
+    costs = run.tables["costs"].filter(~pl.col("metric").str.starts_with("paid_"))
+    bare = replace(
+        without(run, "staffing"), tables=without(run, "staffing").tables | {"costs": costs}
+    )
+    page, text = html_of(bare, tmp_path), summary_text(bare)
+    said = "shadowdesk staff RUN"
+    assert text.count(said) == page.text.count(said) == 1
+    assert "aid saving" not in page.text.replace("the fewest agents and the paid saving.", "")
+    assert not (tmp_path / "charts" / "staffing.svg").exists()
+
+
+def test_agents_are_drawn_for_the_proposal(run: Run) -> None:
+    # The scenario proposes guarded at the wider stage, which keeps .36 of all contacts.
+    chart = next(c for c in plots.charts(run) if c.name == "staffing")
+    assert "Wider auto, required" in chart.svg
+    assert chart.title == "Agents by half-hour and team: people alone and Wider auto, guarded"
+    most, then = 40 + 9, math.ceil(40 * 0.64) + math.ceil(9 * 0.64)
+    assert chart.reading.startswith(f"People alone need most at 09:30: {most} agents in all teams")
+    assert (
+        f"with guarded at Wider auto it is {then} (central case); 46 are logged in" in chart.reading
+    )
+    stored = run.tables["staffing"].filter(bound="central", stage="wider_auto")
+    drawn = chart.data.filter(pl.col("what").str.contains("Wider auto"))
+    assert (
+        drawn["agents"].to_list() == stored.sort("team", "interval_start_s")["required"].to_list()
+    )
+    other = finished(proposal={"candidate": "guarded", "stage": "low_risk_auto"})
+    assert staffed.drawn_cell(other) == ("low_risk_auto", "guarded")
+
+
+def test_ranges_of_single_days_stand_beside_the_estimate(run: Run, page: Page) -> None:
+    shown = {source for source, _, _ in page.numbers}
+    for metric in ("asa_s", "service_level"):
+        for column in ("predicted_low", "predicted_high"):
+            assert f"kpis/wider_auto/guarded/all/central/{metric}/{column}" in shown
+    low, high = (96 * share for share in (0.75, 1.22))
+    said = f"with people alone, mean wait {low:.0f} s to {high:.0f} s, service level"
+    assert said in " ".join(summary_text(run).split())
+    assert "hold 90 % of days" in readings.single_days(run)
+    blind = with_cells(run, "kpis", pl.lit(value=True), predicted_low=None)
+    assert readings.single_days(blind) is None
+    assert "hold 90 %" not in summary_text(blind)
+
+
+def test_what_never_occurs_has_no_column(run: Run, page: Page, tmp_path: Path) -> None:
+    assert "Turned away" not in page.text
+    away = with_cells(run, "kpis", pl.col("metric") == "turned_away_per_day", estimate=12.0)
+    assert "Turned away" in html_of(away, tmp_path).text
+    # Where no deadline was met, there were deadlines.
+    missed = run.tables["kpis"].with_columns(
+        pl.col("metric").replace("turned_away_per_day", "deadline_met_rate")
+    )
+    text = html_of(replace(run, tables=run.tables | {"kpis": missed}), tmp_path).text
+    assert "Deadline met" in text
+    assert "Turned away" not in text
+
+
+def test_a_simulated_week_is_not_called_a_day(run: Run, tmp_path: Path) -> None:
+    week = of_a_week(run)
+    page, text = html_of(week, tmp_path), summary_text(week)
+    assert "in the simulated week" in page.text
+    assert "simulated day," not in page.text
+    assert "A mean day of the simulated week at the human desk" in " ".join(text.split())
+    assert "hold 90 % of weeks" in text
+    assert "90 % of days" not in text + page.text.split("Validity of the queue model")[0]
+    assert "cannot be staffed anew" in text
+    assert "demand.day=weekday" in page.text
+    chart = next(c for c in plots.charts(week) if c.name == "load-guarded")
+    names = re.findall(r">(Mon|Tue|Wed|Thu|Fri|Sat|Sun)</text>", chart.svg)
+    assert names == ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
+    assert "In the busiest half-hour of people alone, Tue 10:30, " in chart.reading
+    assert chart.data["at"][0] == "Mon 07:00"
+    assert "Mon" not in next(c for c in plots.charts(run) if c.name == "load-guarded").svg
+
+
+def test_outages_of_a_week_come_back_each_day(run: Run) -> None:
+    outage = {"outages": [{"starts": "10:00:00", "ends": "11:00:00"}]}
+    week = of_a_week(finished(simulation=outage))
+    assert readings.outages(week)[6] == (6 * 86_400 + 36_000, 6 * 86_400 + 39_600)
+    reading = next(c for c in plots.charts(week) if c.name == "load-guarded").reading
+    assert reading.count("In the outage, 10:00 to 11:00 each day, up to") == 1
+
+
+def test_moments_of_a_week_carry_the_weekday() -> None:
+    assert wording.moment(88_200, 1) == "24:30"
+    assert wording.moment(88_200, 7) == "Tue 00:30"
+    assert wording.moment(7 * 86_400 + 1800, 7) == "next Mon 00:30"
 
 
 def test_small_numbers_are_never_a_false_zero() -> None:

@@ -26,6 +26,7 @@ BLUE, VERMILLION, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
 ORANGE, SKY, INK, GREY = "#E69F00", "#56B4E9", "#1a1f24", "#5b6570"
 LINES = ((BLUE, "--"), (GREEN, "-"), (VERMILLION, "-."), (PURPLE, ":"), (ORANGE, "--"), (SKY, "-"))
 MARKERS = "sD^vPX"
+WIDTH = 10.0
 STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "font.family": "sans-serif",

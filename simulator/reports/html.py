@@ -11,16 +11,29 @@ from typing import Any
 import jinja2
 from markupsafe import Markup, escape
 
-from simulator.reports import answer, examples, readings, spreadsheets, wording
+from simulator.reports import (
+    answer,
+    examples,
+    readings,
+    spreadsheets,
+    staffed,
+    validity,
+    wording,
+)
 from simulator.reports.drawing import Chart
 from simulator.reports.run import Figure, Run, figure
 
 WAITS = ("offered_per_day", "escalated_per_day", "asa_s", "wait_p90_s", "service_level",
          "abandonment_rate", "occupancy", "unserved_per_day")  # fmt: skip
+# Shown only where they occur.
+AT_TIMES = ("turned_away_per_day", "deadline_met_rate", "email_time_to_answer_h",
+            "email_backlog_end", "backlog_end")  # fmt: skip
+DAILY = ("offered_per_day", "asa_s", "wait_p50_s", "wait_p90_s", "wait_p99_s", "service_level",
+         "abandonment_rate")  # fmt: skip
 OUTCOMES = ("auto_share", "settled_share", "handoff_share", "diverged_share", "contained_rate",
             "quit_rate", "complaint_rate")  # fmt: skip
 MONEY = ("total_money", "saving_money", "saving_hours", "break_even_risky_promise_rate",
-         "breakdown_contained_share")  # fmt: skip
+         "breakdown_contained_share", "paid_saving_money")  # fmt: skip
 PARTS = ("labour_money", "bot_money", "promise_money", "complaint_money", "abandonment_money")
 
 
@@ -42,6 +55,7 @@ def _environment() -> jinja2.Environment:
         listed=wording.listed,
         sentence=answer.sentence,
         readable=wording.readable,
+        code=_code,
     )
     return environment
 
@@ -58,6 +72,15 @@ def visible_markup(text: str) -> Markup:
     return shown
 
 
+def _code(text: str) -> Markup:
+    """``text`` escaped, with what stands between backticks as code."""
+    parts = text.split("`")
+    return Markup("").join(
+        Markup("<code>{}</code>" if place % 2 else "{}").format(part)
+        for place, part in enumerate(parts)
+    )
+
+
 def page(run: Run, charts: Sequence[Chart]) -> str:
     """The report as one HTML document. Every number in it carries its place in the tables.
 
@@ -69,6 +92,7 @@ def page(run: Run, charts: Sequence[Chart]) -> str:
     best = answer.leader(run)
     left_out = answer.promises_left_out(run)
     ahead = best is not None and best.stage != run.baseline
+    cells = [_cell(run, *cell) for cell in run.cells]
     return template.render(
         run=run,
         scenario=run.scenario,
@@ -76,7 +100,9 @@ def page(run: Run, charts: Sequence[Chart]) -> str:
         made=_made(run),
         currency=run.scenario.money.currency,
         headline=answer.headline(run),
+        warning=validity.warning(run),
         saving_sentence=readings.money_spread(run, best),
+        paid_sentence=staffed.paid_saving(run, best),
         breakdown_sentence=readings.breakdown(run, best),
         risk_sentence=readings.risk(run),
         promises_left_out=left_out,
@@ -89,10 +115,12 @@ def page(run: Run, charts: Sequence[Chart]) -> str:
             _ladder(run, one)
             for one in sorted(answer.advice(run, segment="all"), key=lambda one: one != best)
         ],
-        cells=[_cell(run, *cell) for cell in run.cells],
+        cells=cells,
         heads={
-            "waits": WAITS,
-            "outcomes": OUTCOMES,
+            "waits": [*WAITS],
+            "at_times": _at_times(run),
+            "daily": [m for m in DAILY if any(cell[m].figures for cell in cells)],
+            "outcomes": [*OUTCOMES],
             "money": MONEY,
             "parts": [m for m in PARTS if m != "promise_money" or not left_out],
         },
@@ -100,6 +128,21 @@ def page(run: Run, charts: Sequence[Chart]) -> str:
         gates=_gates(run),
         risks=_risks(run),
         segments=_segments(run),
+        staffed=[
+            {
+                "stage": stage,
+                "candidate": candidate,
+                "hours": staffed.hours(run, (stage, candidate)),
+            }
+            for stage, candidate in staffed.cells(run)
+        ],
+        staffing_target=staffed.target(run),
+        not_staffed=staffed.missing(run),
+        paid=any(cell["paid_saving_money"].figures for cell in cells),
+        verdict=validity.verdict(run),
+        verdict_sentence=validity.sentence(run),
+        criteria=validity.criteria(run),
+        checks=validity.checks(run),
         examples=examples.examples(run),
         charts=[(chart, Markup(chart.svg), _link(chart)) for chart in charts],
         assumed=run.table("assumed").sort("name").to_dicts(),
@@ -138,11 +181,27 @@ def _cell(run: Run, stage: str, candidate: str) -> dict[str, Any]:
             ),
             None,
         ),
-        **{metric: run.bounds("kpis", stage, candidate, metric) for metric in (*WAITS, *OUTCOMES)},
+        **{
+            metric: run.bounds("kpis", stage, candidate, metric)
+            for metric in (*WAITS, *AT_TIMES, *DAILY, *OUTCOMES)
+        },
         **{metric: run.bounds("costs", stage, candidate, metric) for metric in (*MONEY, *PARTS)},
         "missed": answer.missed(run, stage, candidate),
         "flagged": run.bounds("kpis", stage, candidate, "risky_promise_rate_judged"),
     }
+
+
+def _at_times(run: Run) -> list[str]:
+    """Those of :data:`AT_TIMES` that some cell has: a count above 0, a rate or a time that is
+    known. A backlog is told of contacts that have a deadline, and of e-mail's own where known."""
+    found = []
+    for metric in AT_TIMES:
+        known = [value for cell in run.cells for value in run.bounds("kpis", *cell, metric).known]
+        if any(known) or (known and wording.METRICS[metric].kind != "count"):
+            found.append(metric)
+    if "deadline_met_rate" not in found or "email_backlog_end" in found:
+        found = [metric for metric in found if metric != "backlog_end"]
+    return found
 
 
 def _ladder(run: Run, one: answer.Advice) -> dict[str, Any]:
@@ -200,15 +259,27 @@ def _segments(run: Run) -> list[dict[str, Any]]:
     ]
 
 
-def _methods(run: Run, best: answer.Advice | None) -> list[tuple[str, str, str]]:
-    """How the numbers were come by: (what, where, method), for the baseline and the leader."""
+def _methods(run: Run, best: answer.Advice | None) -> list[dict[str, Any]]:
+    """How the numbers were come by, for the baseline and the leader, and how far days differ."""
     cells = [cell for cell in run.cells if cell[0] == run.baseline][:1]
     if best is not None and (best.stage, best.candidate) in run.cells:
         cells += [cell for cell in [(best.stage, best.candidate)] if cell not in cells]
     return [
-        (wording.metric_label(metric), f"{wording.stage_label(stage)}, {candidate}", method)
-        for stage, candidate in cells
-        for table, metrics in (("kpis", (*WAITS, *OUTCOMES)), ("costs", ("saving_money",)))
+        {
+            "metric": metric,
+            "where": f"{wording.stage_label(cell[0])}, {cell[1]}",
+            "method": row["method"],
+            "spread": [
+                figure(table, row, column)
+                for column in ("input_sd", "simulation_sd")
+                if row.get(column) is not None
+            ],
+        }
+        for cell in cells
+        for table, metrics in (
+            ("kpis", (*WAITS, *OUTCOMES)),
+            ("costs", ("saving_money", "paid_saving_money")),
+        )
         for metric in metrics
-        if (method := run.method(table, stage, candidate, metric))
+        if (row := run.row(table, *cell, metric)) and row["method"]
     ]

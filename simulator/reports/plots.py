@@ -11,28 +11,26 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from simulator.reports import answer, readings, wording
+from simulator.reports import answer, desk_charts, readings, wording
 from simulator.reports.drawing import (
     BLUE,
     GREEN,
     GREY,
     INK,
-    LINES,
     ORANGE,
     PURPLE,
     SKY,
     STYLE,
     VERMILLION,
+    WIDTH,
     Chart,
     chart,
     height,
     of_candidate,
     rows_of,
-    slug,
 )
 from simulator.reports.run import Run
 
-WIDTH = 10.0
 SETTLED = {
     "agreed": (GREEN, "Agreed with the log"),
     "handoff": (SKY, "Handed to a person"),
@@ -55,107 +53,16 @@ def charts(run: Run) -> list[Chart]:
         # Its own font lacks Chinese; only the browser's matters.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         found = [
-            *_loads(run),
+            *desk_charts.loads(run),
             _waits(run),
+            desk_charts.staffing(run),
             _saving(run),
             _cost(run),
             _risk(run),
             _settlement(run),
+            desk_charts.backtest(run),
         ]
     return [one for one in found if one is not None]
-
-
-def _loads(run: Run) -> list[Chart]:
-    """One chart a candidate above the baseline; people alone have one where there is none."""
-    above = run.table("intervals").filter(pl.col("stage") != run.baseline)["candidate"]
-    names = [name for name in run.candidates if name in set(above)] or run.candidates[:1]
-    found = [_load(run, name) for name in names]
-    return [one for one in found if one is not None]
-
-
-def _load(run: Run, candidate: str) -> Chart | None:
-    """Contacts offered by half-hour at each stage, over the agents that are logged in."""
-    rows = run.table("intervals").filter(
-        (pl.col("segment") == "all")
-        & (pl.col("team") == "all")
-        & pl.col("metric").is_in(["offered", "agents"])
-        & ((pl.col("candidate") == candidate) | (pl.col("stage") == run.baseline))
-    )
-    stages = [s for s in run.stages if rows.filter(pl.col("stage") == s).height]
-    own = rows.filter((pl.col("candidate") == candidate) & (pl.col("stage") != run.baseline))
-    if rows.is_empty():
-        return None
-    figure = Figure(figsize=(WIDTH, 4.4), layout="constrained")
-    load, agents = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
-    for place, stage in enumerate(stages):
-        here = rows.filter(pl.col("stage") == stage)
-        colour, line = (INK, "-") if stage == run.baseline else LINES[(place - 1) % len(LINES)]
-        central = _hours(here, "offered", "central")
-        load.step(
-            *central,
-            where="post",
-            color=colour,
-            linestyle=line,
-            linewidth=1.3 if stage == run.baseline else 2,
-            label=wording.stage_label(stage),
-        )
-        best, worst = _hours(here, "offered", "best"), _hours(here, "offered", "worst")
-        # The one case may run later into the night than the other.
-        both = sorted({*best[0]} & {*worst[0]})
-        if both:
-            low, high = (dict(zip(*found, strict=True)) for found in (best, worst))
-            load.fill_between(
-                both,
-                [low[hour] for hour in both],
-                [high[hour] for hour in both],
-                step="post", color=colour, alpha=0.13, linewidth=0,
-            )  # fmt: skip
-    for place, (starts, ends) in enumerate(readings.outages(run)):
-        for axes in (load, agents):
-            axes.axvspan(
-                starts / 3600, ends / 3600, facecolor=ORANGE, alpha=0.18, linewidth=0,
-                label="Bot down" if place == 0 and axes is load else None,
-            )  # fmt: skip
-            for edge in (starts, ends):
-                axes.axvline(edge / 3600, color=INK, linewidth=0.8, linestyle=(0, (2, 2)))
-    at_desk = _hours(rows.filter(pl.col("stage") == stages[0]), "agents", "central")
-    agents.fill_between(*at_desk, step="post", color="#c3c9cf", linewidth=0)
-    load.set_ylabel("contacts a half-hour")
-    agents.set_ylabel("agents")
-    for axes in (load, agents):
-        axes.set_ylim(bottom=0)
-    agents.set_xlabel(f"local time ({run.scenario.history.timezone})")
-    agents.xaxis.set_major_locator(mpl.ticker.MultipleLocator(2))
-    agents.xaxis.set_major_formatter(
-        lambda hour, _: f"{int(hour) % 24:02d}:00" + ("\nnext day" if hour >= 24 else "")
-    )
-    figure.legend(*load.get_legend_handles_labels(), loc="outside upper left", ncols=5)
-    data = rows.select(
-        pl.col("interval_start_s").map_elements(wording.clock, return_dtype=pl.String).alias("at"),
-        "stage",
-        "candidate",
-        "bound",
-        "metric",
-        "estimate",
-    ).sort("stage", "candidate", "bound", "metric", "at")
-    return chart(
-        figure,
-        f"load-{slug(candidate, run)}",
-        "load",
-        f"Contacts offered to the desk, {wording.visible(candidate)}",
-        readings.load(run, candidate, own, rows),
-        data,
-    )
-
-
-def _hours(rows: pl.DataFrame, metric: str, bound: str) -> tuple[list[float], list[float]]:
-    """Starts in hours and values; the last value is held to the end of its half-hour."""
-    found = rows.filter(
-        (pl.col("metric") == metric) & (pl.col("bound") == bound) & pl.col("estimate").is_not_null()
-    ).sort("interval_start_s")
-    hours = [second / 3600 for second in found["interval_start_s"]]
-    values = [float(value) for value in found["estimate"]]
-    return ([*hours, hours[-1] + 0.5], [*values, values[-1]]) if hours else ([], [])
 
 
 def _ranges(
@@ -205,8 +112,9 @@ def _waits(run: Run) -> Chart | None:
     wait.set_xlim(0, max(1.0, wait.get_xlim()[1]))
     level.tick_params(axis="y", length=0)
     title = f"Service level ({run.scenario.contact_center.target_wait_s:g} s), %"
-    level.set_xlim(right=101)
     limit = next((g.limit for g in run.scenario.gates if g.metric == "service_level"), None)
+    # Wide enough to show the limit, and not to make much of a tenth of a point.
+    level.set_xlim(min(level.get_xlim()[0], 95, 100 * (1 if limit is None else limit) - 1), 101)
     if limit is not None:
         level.axvline(limit * 100, color=INK, linestyle="--", linewidth=1)
         title += f" (dashed: limit, {wording.percent(limit)})"

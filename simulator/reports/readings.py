@@ -10,8 +10,9 @@ import polars as pl
 from simulator.reports import answer, wording
 from simulator.reports.answer import Advice
 from simulator.reports.run import Bounds, Run
+from simulator.scenario import Outage
 
-HALF_HOUR_S = 1800
+HALF_HOUR_S, DAY_S = 1800, 86_400
 
 
 def _name(candidate: str) -> str:
@@ -45,6 +46,7 @@ def load(run: Run, candidate: str, own: pl.DataFrame, rows: pl.DataFrame) -> str
     if not base or (above and not then):
         return "The load of a half-hour is unknown for one of the stages."
     at = min(base, key=lambda second: (-base[second], second))
+    when = wording.moment(at, run.n_days)
     agents = rows.filter(
         (pl.col("stage") == run.baseline)
         & (pl.col("metric") == "agents")
@@ -58,30 +60,38 @@ def load(run: Run, candidate: str, own: pl.DataFrame, rows: pl.DataFrame) -> str
     )
     if not above:
         return (
-            f"In the busiest half-hour, {wording.clock(at)}, {_plain(base[at])} contacts reach the "
-            f"desk. {desk}"
+            f"In the busiest half-hour, {when}, {_plain(base[at])} contacts reach the desk. {desk}"
         )
     where = _at((above[-1], candidate))
     after = _plain(then[at]) if at in then else "an unknown number"
     text = (
-        f"In the busiest half-hour of people alone, {wording.clock(at)}, {_plain(base[at])} "
+        f"In the busiest half-hour of people alone, {when}, {_plain(base[at])} "
         f"contacts reach the desk; with {where} it is {after} (central case). {desk}"
     )
-    for starts, ends in outages(run):
-        hit = [s for s in then if s < ends and s + HALF_HOUR_S > starts]
+    for outage in run.scenario.simulation.outages:
+        spans = _spans(run, outage)
+        hit = [
+            s for s in then if any(s < ends and s + HALF_HOUR_S > from_ for from_, ends in spans)
+        ]
         if hit:
             most, usual = max(then[s] for s in hit), max(base.get(s, 0.0) for s in hit)
             text += (
-                f" In the outage, {wording.clock(starts)} to {wording.clock(ends)}, up to "
-                f"{_plain(most)} a half-hour reach it with {where}; with people alone, "
-                f"{_plain(usual)}."
+                f" In the outage, {outage.starts:%H:%M} to {outage.ends:%H:%M}"
+                f"{' each day' if run.n_days > 1 else ''}, up to {_plain(most)} a half-hour reach "
+                f"it with {where}; with people alone, {_plain(usual)}."
             )
     return text
 
 
 def outages(run: Run) -> list[tuple[int, int]]:
-    """The scenario's outages of the bot: seconds after local midnight, from and to."""
-    return [(_second(one.starts), _second(one.ends)) for one in run.scenario.simulation.outages]
+    """The scenario's outages of the bot, on each simulated day: seconds after the first midnight,
+    from and to."""
+    return sorted(span for one in run.scenario.simulation.outages for span in _spans(run, one))
+
+
+def _spans(run: Run, outage: Outage) -> list[tuple[int, int]]:
+    starts, ends = _second(outage.starts), _second(outage.ends)
+    return [(day * DAY_S + starts, day * DAY_S + ends) for day in range(run.n_days)]
 
 
 def _second(at: time) -> int:
@@ -111,7 +121,30 @@ def waits(run: Run) -> str:
         text += f", and {wording.number('asa_s', best.worst)} in the worst case"
     if base is not None:
         text += f"; people alone: {wording.number('asa_s', base.central)}"
-    return text + "."
+    return f"{text}. {single_days(run) or ''}".rstrip()
+
+
+def single_days(run: Run) -> str | None:
+    """The range of 90 % of days (or weeks) for people alone and the first automatic stage ahead.
+
+    None where the run does not know how far single days differ.
+    """
+    ahead = answer.automatic_cell(run, answer.leader(run))
+    base = [cell for cell in run.cells if cell[0] == run.baseline][:1]
+    parts = []
+    for cell in [*base, *([ahead] if ahead else [])]:
+        ranges = []
+        for metric, words in (("asa_s", "mean wait"), ("service_level", "service level")):
+            found = run.bounds("kpis", *cell, metric).predicted
+            if found:
+                ends = dict.fromkeys(figure.text for figure in found)
+                ranges.append(f"{words} {' to '.join(ends)}")
+        if ranges:
+            who = "people alone" if cell[0] == run.baseline else _at(cell)
+            parts.append(f"with {who}, {', '.join(ranges)}")
+    if not parts:
+        return None
+    return f"Ranges that hold 90 % of {run.period}s, central case: {'; '.join(parts)}."
 
 
 def saving(run: Run) -> str:

@@ -38,7 +38,11 @@ class Figure:
 
 @dataclass(frozen=True)
 class Bounds:
-    """One metric of a cell in its bounds. ``single``: it does not differ by bound."""
+    """One metric of a cell in its bounds. ``single``: it does not differ by bound.
+
+    ``sampling`` is the interval of the central estimate, ``predicted`` the range that holds 90 %
+    of simulated days (of weeks, where a week is simulated); None where unknown.
+    """
 
     metric: str
     best: float | None = None
@@ -47,6 +51,7 @@ class Bounds:
     single: bool = False
     figures: Mapping[str, Figure] | None = None
     sampling: tuple[Figure, Figure] | None = None
+    predicted: tuple[Figure, Figure] | None = None
 
     @property
     def known(self) -> list[float]:
@@ -102,6 +107,17 @@ class Run:
         }
         return [(s, c) for s in self.stages for c in self.candidates if (s, c) in seen]
 
+    @cached_property
+    def n_days(self) -> int:
+        """Days of one replication: 7 where a week is simulated, from a Monday."""
+        found = self.table("horizon")["n_days"]
+        return int(found[0]) if len(found) else 1
+
+    @property
+    def period(self) -> str:
+        """What one replication simulates: ``day`` or ``week``."""
+        return "day" if self.n_days == 1 else "week"
+
     @property
     def baseline(self) -> str:
         """The first stage: people alone."""
@@ -114,7 +130,7 @@ class Run:
                 name,
                 *(str(row[c]) for c in ("stage", "candidate", "segment", "bound", "metric")),
             ): row
-            for name in ("kpis", "costs")
+            for name in ("kpis", "costs", "staffing_hours")
             for row in self.table(name).iter_rows(named=True)
         }
 
@@ -128,7 +144,7 @@ class Run:
     def bounds(
         self, table: str, stage: str, candidate: str, metric: str, segment: str = "all"
     ) -> Bounds:
-        """``metric`` of ``table`` (``kpis`` or ``costs``) in its three bounds.
+        """``metric`` of ``table`` (``kpis``, ``costs``, ``staffing_hours``) in its three bounds.
 
         A metric that stands there in one bound only (a baseline; a share that no assumption
         touches) is single: the same in every bound. One that does not apply here has no figures.
@@ -142,15 +158,19 @@ class Run:
         }
         figures = {bound: figure(table, row, "estimate") for bound, row in rows.items()}
         middle = rows.get("central") or next(iter(rows.values()), None)
-        sampling = None
-        if middle and middle["low"] is not None and middle["high"] is not None:
-            sampling = (figure(table, middle, "low"), figure(table, middle, "high"))
         only = next(iter(rows.values()))["estimate"] if len(rows) == 1 else None
         values = {
             bound: only if len(rows) == 1 else rows[bound]["estimate"] if bound in rows else None
             for bound in schema.BOUNDS
         }
-        return Bounds(metric, **values, single=len(rows) <= 1, figures=figures, sampling=sampling)
+        return Bounds(
+            metric,
+            **values,
+            single=len(rows) <= 1,
+            figures=figures,
+            sampling=_pair(table, middle, "low", "high"),
+            predicted=_pair(table, middle, "predicted_low", "predicted_high"),
+        )
 
     def automatic(self, stage: str, candidate: str, segment: str = "all") -> bool:
         """Whether a bot answers anybody there."""
@@ -174,13 +194,15 @@ class Run:
         rows = self._gates.get((stage, candidate, segment), [])
         return sorted(rows, key=lambda row: STATUS_ORDER[row["status"]])
 
+    def row(self, table: str, stage: str, candidate: str, metric: str) -> dict[str, Any] | None:
+        """The row of the central number of ``metric``, over all conversations."""
+        keys = ((table, stage, candidate, "all", b, metric) for b in ("central", "best", "worst"))
+        return next((self._index[key] for key in keys if key in self._index), None)
+
     def method(self, table: str, stage: str, candidate: str, metric: str) -> str | None:
         """How the central number of ``metric`` was come by."""
-        for bound in ("central", "best", "worst"):
-            row = self._index.get((table, stage, candidate, "all", bound, metric))
-            if row:
-                return str(row["method"])
-        return None
+        row = self.row(table, stage, candidate, metric)
+        return None if row is None else str(row["method"])
 
 
 def figure(table: str, row: Mapping[str, Any], column: str, metric: str | None = None) -> Figure:
@@ -192,3 +214,12 @@ def figure(table: str, row: Mapping[str, Any], column: str, metric: str | None =
         wording.number(metric or row["metric"], value),
         "/".join(quote(part, safe="") for part in (*parts, column)),
     )
+
+
+def _pair(
+    table: str, row: Mapping[str, Any] | None, low: str, high: str
+) -> tuple[Figure, Figure] | None:
+    """Two columns of a row as figures; None where either is unknown or no such column."""
+    if row is None or row.get(low) is None or row.get(high) is None:
+        return None
+    return figure(table, row, low), figure(table, row, high)

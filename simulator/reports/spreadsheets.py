@@ -7,15 +7,24 @@ import polars as pl
 from simulator.reports import wording
 from simulator.reports.run import Run
 
-INTERVAL_METRICS = (
-    "offered",
-    "answered",
-    "abandoned",
-    "asa_s",
-    "service_level",
-    "occupancy",
-    "agents",
-)
+# Metric of table `intervals`: column of `intervals.csv`.
+INTERVAL_METRICS = {
+    "offered": "offered",
+    "answered": "answered",
+    "abandoned": "abandoned",
+    "turned_away": "turned_away",
+    "aht_s": "aht_s",
+    "asa_s": "asa_s",
+    "wait_p50_s": "wait_p50_s",
+    "wait_p90_s": "wait_p90_s",
+    "wait_p99_s": "wait_p99_s",
+    "service_level": "service_level",
+    "occupancy": "occupancy",
+    "backlog": "backlog",
+    "required_agents": "required_agents",
+    "agents": "scheduled_agents",
+}
+_DAY_S = 86_400
 
 
 def neutralised(frame: pl.DataFrame) -> pl.DataFrame:
@@ -42,36 +51,53 @@ def csv(frame: pl.DataFrame) -> str:
 
 
 def intervals(run: Run) -> pl.DataFrame:
-    """Half-hours of the simulated day, one row for each stage, candidate, bound and team.
+    """Half-hours of the simulated days: a row for each stage, candidate, bound, team and interval.
 
-    ``interval_start`` is local time, ``HH:MM``; the metrics are means a day over the replications
-    (``asa_s`` in seconds, ``service_level`` and ``occupancy`` in [0, 1]).
+    ``day`` counts from 1 (in a simulated week 1 is Monday) and ``interval_start`` is local time,
+    ``HH:MM``: a planner puts the dates of the period in question to the days. ``interval_min`` is
+    the length in minutes. A team is the queue that contacts were offered to; ``all`` is their sum,
+    to be left out of an import by queue. Counts are means over the replications, ``aht_s``
+    and ``asa_s`` and percentiles are seconds, ``service_level`` and ``occupancy`` in [0, 1].
+    ``offered`` includes ``turned_away``. Rows of one queue are in order of time.
+
+    Sources: what the vendors' help pages say that they import, a row a queue and interval. Calabrio
+    WFM, "Queue data file format" (interval length, then date, time and queue; rows of a queue in
+    order of time); NICE IEX WFM, "Contact History Import File" (date, period, queue); Eleveo WFM,
+    "File format" (volume and AHT by interval); Genesys Cloud, historical queue data of intraday
+    monitoring (offered, answered, abandoned, average speed of answer in seconds, service level).
+    Their order of columns differs, so that an import maps these by name.
     """
-    keys = ["interval_start", "stage", "candidate", "bound", "team"]
+    keys = ["day", "interval_start", "interval_min", "stage", "candidate", "bound", "team"]
+    columns = list(INTERVAL_METRICS.values())
     rows = run.table("intervals").filter(pl.col("segment") == "all")
     if rows.is_empty():
-        schema = {
+        schema: dict[str, pl.DataType] = {
             **dict.fromkeys(keys, pl.String()),
-            **dict.fromkeys(INTERVAL_METRICS, pl.Float64()),
+            **dict.fromkeys(("day", "interval_min"), pl.Int64()),
+            **dict.fromkeys(columns, pl.Float64()),
         }
         return pl.DataFrame(schema=schema)
     wide = rows.pivot(
         "metric",
-        index=["interval_start_s", *keys[1:]],
+        index=["interval_start_s", *keys[3:]],
         values="estimate",
         aggregate_function="first",
     )
+    starts = rows["interval_start_s"].unique().sort()
+    length_s = starts.diff().min() if len(starts) > 1 else None
     order = {name: place for place, name in enumerate([*run.stages, *run.candidates])}
+    at = pl.col("interval_start_s")
     return (
         wide.with_columns(
             pl.lit(None, dtype=pl.Float64).alias(metric)
             for metric in INTERVAL_METRICS
             if metric not in wide.columns
         )
+        .rename(INTERVAL_METRICS)
         .with_columns(
-            pl.col("interval_start_s")
-            .map_elements(wording.clock, return_dtype=pl.String)
-            .alias("interval_start")
+            day=at // _DAY_S + 1,
+            interval_start=(at % _DAY_S).map_elements(wording.clock, return_dtype=pl.String),
+            interval_min=pl.lit(length_s, dtype=pl.Int64) // 60,
         )
         .sort(
             pl.col("stage").replace_strict(order, default=999),
@@ -80,5 +106,5 @@ def intervals(run: Run) -> pl.DataFrame:
             "team",
             "interval_start_s",
         )
-        .select(*keys, *INTERVAL_METRICS)
+        .select(*keys, *columns)
     )

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from simulator.reports import answer, readings, wording
+from simulator.reports import answer, readings, staffed, validity, wording
 from simulator.reports.run import Bounds, Run
 
 COLUMNS = 100
 # What the names may take of a row, so that the numbers beside them always fit.
 STAGE_COLUMNS, CANDIDATE_COLUMNS, RANGE_COLUMNS, MONEY_COLUMNS, GATE_COLUMNS = 14, 15, 13, 28, 33
+HOURS_COLUMNS = 19
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class SummaryRow:
     ``tested``: a gate on risky promises stands there, whatever it found. ``diverged_share`` (of
     the automatic conversations) and ``must_end_well`` (of the diverged ones) have no figures where
     nothing is automatic; ``missed`` names the limits that are missed even if all end well.
+    ``paid_saving_money`` has no figures where the cell was not re-staffed.
     """
 
     stage: str
@@ -41,6 +43,7 @@ class SummaryRow:
     diverged_share: Bounds
     must_end_well: Bounds
     missed: tuple[str, ...]
+    paid_saving_money: Bounds
 
 
 def summary_rows(run: Run) -> list[SummaryRow]:
@@ -69,6 +72,7 @@ def summary_rows(run: Run) -> list[SummaryRow]:
                 run.bounds("kpis", stage, candidate, "diverged_share"),
                 run.bounds("costs", stage, candidate, "breakdown_contained_share"),
                 tuple(answer.missed(run, stage, candidate)),
+                run.bounds("costs", stage, candidate, "paid_saving_money"),
             )
         )
     return rows
@@ -91,7 +95,8 @@ def summary_text(run: Run) -> str:
     lines += _recommendation(run)
     lines += ["## Load and waits", ""]
     lines += wording.wrap(
-        "A day at the human desk: central case, with the worst case in brackets where replay "
+        f"{'A day' if run.n_days == 1 else 'A mean day of the simulated week'} at the human desk: "
+        "central case, with the worst case in brackets where replay "
         "cannot know how a conversation would have ended. Service level: answered within "
         f"{run.scenario.contact_center.target_wait_s:g} s.",
         COLUMNS,
@@ -112,9 +117,11 @@ def summary_text(run: Run) -> str:
             ],
         ),
         "",
-        "## Promises and gates",
-        "",
     ]
+    spread = readings.single_days(run)
+    if spread:
+        lines += [*wording.wrap(wording.markdown(spread), COLUMNS), ""]
+    lines += ["## Promises and gates", ""]
     lines += _gated(rows)
     lines += [
         "",
@@ -134,7 +141,10 @@ def summary_text(run: Run) -> str:
             [[*_names(row), _three(row.total_money), _three(row.saving_money)] for row in rows],
         ),
         "",
+        *_paid(rows),
+        *_staffing(run),
         *_unknowable(rows),
+        *_validity(run),
     ]
     lines += wording.wrap(
         f"“{wording.UNKNOWN}”: the run could not know; it is never zero. “–”: does not apply here. "
@@ -148,8 +158,16 @@ def summary_text(run: Run) -> str:
 def _recommendation(run: Run) -> list[str]:
     lines = ["## How far may the rollout go?", ""]
     lines += wording.wrap(f"**{wording.markdown(answer.headline(run))}**", COLUMNS)
+    warning = validity.warning(run)
+    if warning:
+        lines += ["", *wording.wrap(f"**Warning.** {warning} See Validity.", COLUMNS)]
     best = answer.leader(run)
-    said = (readings.money_spread(run, best), readings.breakdown(run, best), answer.proposal(run))
+    said = (
+        readings.money_spread(run, best),
+        staffed.paid_saving(run, best),
+        readings.breakdown(run, best),
+        answer.proposal(run),
+    )
     for text in filter(None, said):
         lines += ["", *wording.wrap(wording.markdown(text), COLUMNS)]
     bullets: list[str] = []
@@ -184,6 +202,55 @@ def _gated(rows: Sequence[SummaryRow]) -> list[str]:
     heads = ["Stage", "Candidate", "Risky promises", "At most", "Gate"]
     cells = [[*_names(row), *_promises(row)] for row in rows]
     return [*wording.wrap(words, COLUMNS), "", *_table(heads, cells, words_last=True)]
+
+
+def _paid(rows: Sequence[SummaryRow]) -> list[str]:
+    """The paid saving beside the saving by work, where there is one."""
+    paid = [row for row in rows if row.paid_saving_money.figures]
+    if not paid:
+        return []
+    words = (
+        "The saving above reckons labour by the work, as if people were paid by the minute; the "
+        "paid saving is that of the fewest agents in whole shifts, with and without the bot."
+    )
+    heads = ["Stage", "Candidate", "Saving by work", "Paid saving"]
+    cells = [[*_names(row), _three(row.saving_money), _three(row.paid_saving_money)]
+             for row in paid]  # fmt: skip
+    return [*wording.wrap(words, COLUMNS), "", *_table(heads, cells), ""]
+
+
+def _staffing(run: Run) -> list[str]:
+    """Paid agent-hours a day of each cell that was re-staffed; how to get them where none was."""
+    cells = staffed.cells(run)
+    if not cells:
+        return ["## Staffing", "", *wording.wrap(staffed.missing(run), COLUMNS), ""]
+    words = (
+        f"Paid agent-hours a day of the fewest agents in whole shifts ({staffed.target(run)}): "
+        "best / central / worst, and the sampling interval of the hours saved in the central case."
+    )
+    rows = []
+    for cell in cells:
+        paid, saved = staffed.hours(run, cell)
+        between = "–"
+        if saved.sampling:
+            between = " to ".join(_bare(figure.text) for figure in saved.sampling)
+        rows.append(
+            [
+                _name(cell[0], STAGE_COLUMNS),
+                _name(cell[1], CANDIDATE_COLUMNS),
+                *(_three(bounds, HOURS_COLUMNS) for bounds in (paid, saved)),
+                between,
+            ]
+        )
+    heads = ["Stage", "Candidate", "Paid hours", "Hours saved", "Interval"]
+    return ["## Staffing", "", *wording.wrap(words, COLUMNS), "", *_table(heads, rows), ""]
+
+
+def _validity(run: Run) -> list[str]:
+    lines = ["## Validity", "", *wording.wrap(wording.markdown(validity.sentence(run)), COLUMNS)]
+    for line in validity.checks(run):
+        lines += ["", *wording.wrap(wording.markdown(line), COLUMNS)]
+    return [*lines, ""]
 
 
 def _unknowable(rows: Sequence[SummaryRow]) -> list[str]:
@@ -238,17 +305,21 @@ def _range(bounds: Bounds, unit: str = "") -> str:
 
 
 def _bare(text: str) -> str:
-    return "–" if text == wording.UNKNOWN else text.removesuffix(" %").removesuffix(" s")
+    return (
+        "–"
+        if text == wording.UNKNOWN
+        else text.removesuffix(" %").removesuffix(" s").removesuffix(" h")
+    )
 
 
-def _three(bounds: Bounds) -> str:
+def _three(bounds: Bounds, columns: int = MONEY_COLUMNS) -> str:
     if not bounds.known:
         return wording.UNKNOWN if bounds.figures else "–"
     if bounds.single:
         return _bare(wording.number(bounds.metric, bounds.central))
     values = (bounds.best, bounds.central, bounds.worst)
     full = " / ".join(_bare(wording.number(bounds.metric, value)) for value in values)
-    if wording.width(full) <= MONEY_COLUMNS:
+    if wording.width(full) <= columns:
         return full
     return " / ".join(wording.short(bounds.metric, value) for value in values)
 

@@ -34,12 +34,34 @@ METRICS: dict[str, Metric] = {
     ),
     "asa_s": Metric("Mean wait", "seconds", "mean wait of answered contacts (ASA)"),
     "wait_p90_s": Metric("Wait, 90th percentile", "seconds", "nine in ten answered wait no longer"),
+    "wait_p50_s": Metric("Wait, median", "seconds", "half of those answered wait no longer"),
+    "wait_p99_s": Metric(
+        "Wait, 99th percentile", "seconds", "99 in a hundred answered wait no longer"
+    ),
     "service_level": Metric(
         "Service level", "rate", "answered in time / (answered + abandoned later than that)"
     ),
     "abandonment_rate": Metric("Abandonment", "rate", "abandoned / offered"),
     "occupancy": Metric("Occupancy", "rate", "busy agent time / logged-in agent time"),
     "human_hours_per_day": Metric("Human work", "hours", "hours of handle time a day"),
+    "needed_hours_per_day": Metric(
+        "Work that came", "hours", "hours of work a day, answered or not"
+    ),
+    "turned_away_per_day": Metric(
+        "Turned away", "count", "came outside opening hours and were not taken, a day"
+    ),
+    "deadline_met_rate": Metric(
+        "Deadline met", "rate", "answered by the deadline / contacts that have one"
+    ),
+    "backlog_end": Metric(
+        "Backlog at the end", "count", "waiting when the simulated days are over"
+    ),
+    "email_time_to_answer_h": Metric(
+        "E-mail, time to answer", "hours", "mean time until work begins, of those answered"
+    ),
+    "email_backlog_end": Metric(
+        "E-mail backlog at the end", "count", "e-mails waiting when the simulated days are over"
+    ),
     "unserved_per_day": Metric(
         "Unserved", "count", "still waiting when the last agent left, a day"
     ),
@@ -69,6 +91,17 @@ METRICS: dict[str, Metric] = {
     "abandonment_money": Metric("Abandonment", "money", "lost goodwill"),
     "total_money": Metric("Cost", "money", "all of it, a day"),
     "saving_money": Metric("Saving", "money", "against human-only, a day"),
+    "paid_labour_money": Metric("Paid labour", "money", "wages of the re-staffed desk"),
+    "paid_saving_money": Metric(
+        "Paid saving", "money", "against human-only re-staffed too, a day, labour in whole shifts"
+    ),
+    "paid_saving_hours": Metric("Paid hours saved", "hours", "against human-only re-staffed too"),
+    "paid_hours_per_day": Metric(
+        "Paid hours", "hours", "agent-hours paid for the fewest agents in whole shifts, a day"
+    ),
+    "paid_hours_saved_per_day": Metric(
+        "Paid hours saved", "hours", "against human-only re-staffed too, a day"
+    ),
     "saving_hours": Metric("Hours freed", "hours", "human work against human-only, a day"),
     "break_even_risky_promise_rate": Metric(
         "Break-even promises per 100",
@@ -81,6 +114,29 @@ METRICS: dict[str, Metric] = {
         "share of the diverged conversations that must end well for the stage to pay and keep its "
         "limits on service level and complaints, if the others come back to a person",
     ),
+    "correlation": Metric(
+        "Predicted against observed daily mean waits, correlation", "correlation", "Pearson"
+    ),
+    "correlation_usual_days": Metric(
+        "Correlation, unusual days left out", "correlation", "days like some of the first half"
+    ),
+    "level_bias": Metric(
+        "Predicted waits longer (+) or shorter (−) than observed",
+        "signed",
+        "mean over mean, less 1",
+    ),
+    "level_bias_usual_days": Metric(
+        "Longer (+) or shorter (−), unusual days left out", "signed", "days like some of the first"
+    ),
+    "coverage_wait": Metric(
+        "Days whose mean wait lies in the 90 % interval", "rate", "of the days held out"
+    ),
+    "coverage_abandonment": Metric(
+        "Days whose abandonment lies in the 90 % interval", "rate", "of the days held out"
+    ),
+    "coverage_service_level": Metric(
+        "Days whose service level lies in the 90 % interval", "rate", "of the days held out"
+    ),
 }
 
 STAGES = {
@@ -91,6 +147,9 @@ STAGES = {
 }
 
 
+_UNIT = r"%|[sh]\b"
+
+
 def stage_label(name: str) -> str:
     """A stage as a reader meets it: ``low_risk_auto`` is *Low-risk auto*."""
     words = visible(name).replace("_", " ")
@@ -98,14 +157,14 @@ def stage_label(name: str) -> str:
 
 
 def readable(text: str, stages: Sequence[str]) -> str:
-    """``text`` with the stage names in it as tables show them, and no line end before a ``%``."""
+    """``text`` with the stage names in it as tables show them, and no line end before a unit."""
     if stages:
         names = "|".join(re.escape(name) for name in sorted(stages, key=len, reverse=True))
         # A hyphen joins words: the "assist" of "assist-only" is no stage by itself.
         text = re.sub(
             rf"(?<![\w-])(?:{names})(?![\w-])", lambda found: stage_label(found.group()), text
         )
-    return re.sub(r"(?<=\d) %", "\u00a0%", text)
+    return re.sub(rf"(?<=\d) (?={_UNIT})", "\u00a0", text)
 
 
 def metric_label(name: str) -> str:
@@ -123,6 +182,10 @@ def number(metric: str, value: float | None) -> str:
     kind = METRICS[metric].kind if metric in METRICS else "plain"
     if kind == "rate":
         return percent(value)
+    if kind == "signed":
+        return f"+{percent(value)}" if value > 0 else percent(value)
+    if kind == "correlation":
+        return f"{value:.3f}".replace("-", "−")
     if kind == "per_hundred":
         return percent(value).removesuffix(" %")
     if kind == "seconds":
@@ -171,6 +234,20 @@ def clock(seconds: int) -> str:
     return f"{seconds // 3600:02d}:{seconds % 3600 // 60:02d}"
 
 
+WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+
+
+def moment(seconds: int, n_days: int) -> str:
+    """Seconds after the first local midnight as ``HH:MM``; in a simulated week, ``Tue 10:30``.
+
+    What comes after the last day of a week is of the ``next Mon``.
+    """
+    if n_days == 1:
+        return clock(seconds)
+    day, second = divmod(seconds, 86_400)
+    return f"{'next ' if day >= n_days else ''}{WEEKDAYS[day % 7]} {clock(second)}"
+
+
 # Characters that change how their neighbours are shown, or show as nothing at all.
 UNSEEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\ufff9-\ufffb]"
@@ -205,8 +282,9 @@ def wrap(text: str, columns: int, indent: str = "") -> list[str]:
     lines: list[str] = []
     line, empty = "", True
     # A word wider than a line (an address, a Chinese sentence) is broken where the line is full.
-    # The number before a "%" keeps it on its line.
-    for word in (w for w in re.split(r"[ \n\t]+(?!%)", text) if w):
+    # A number keeps its unit on its line.
+    plain = re.sub(r"[ \n\t]+", " ", text)
+    for word in (w for w in re.split(rf"(?<!\d) | (?!{_UNIT})", plain) if w):
         joined = line + word if empty else f"{line} {word}"
         if width(joined) <= columns:
             line, empty = joined, False
