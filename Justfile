@@ -24,7 +24,8 @@ lint:
     .venv/bin/mypy
     .venv/bin/lint-imports
 
-# ratios of running times, measured in one run; never part of the tests
+# ratios of running times, measured in one run; never part of the tests (`pip install ciw` first,
+# to have Ciw among them)
 bench:
     .venv/bin/python -m tests.benchmarks.desk
     .venv/bin/python -m tests.benchmarks.growth

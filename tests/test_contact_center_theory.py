@@ -1,8 +1,4 @@
-"""The desk against queueing theory: many replications, |z| < 4, and a relative bound.
-
-Each replication starts empty; contacts of a warm-up are left out. A ratio's standard error comes
-from its linearised residuals over replications.
-"""
+"""Closed forms of queues, and the bulk road by which the desk is held against them."""
 
 from __future__ import annotations
 
@@ -11,152 +7,78 @@ import math
 import numpy as np
 import polars as pl
 import pytest
-from numpy.typing import NDArray
 
 from simulator import tables
 from simulator.contact_center import erlang_a, erlang_b, erlang_c, simulate
 from simulator.errors import UnstableQueueError
 from simulator.evidence.replications import two_level
+from tests.queues import TEAM, Drawn, agents, desk_of, poisson, visits
 
 HANDLE_S = 300.0
 TARGET_S = 30.0
-HOUR_MS = 3_600_000
-Numbers = NDArray[np.float64]
 
 
-def poisson_desk(
-    n_agents: int,
-    per_hour: float,
-    patience_s: float | None,
-    *,
-    hours: int,
-    replications: int,
-    seed: int,
-    priorities: tuple[float, ...] = (1.0,),
-    constant_work: bool = False,
-) -> pl.DataFrame:
-    """The log of so many days; ``priorities`` are the shares of priority 0, 1, ..."""
-    draw = np.random.default_rng(seed)
-    counts = draw.poisson(per_hour * hours, replications)
-    n = int(counts.sum())
-    work = np.full(n, HANDLE_S) if constant_work else draw.exponential(HANDLE_S, n)
-    if patience_s is None:
-        patience = pl.Series([None] * n, dtype=pl.Int64)
-    else:
-        patience = pl.Series(np.rint(1000 * draw.exponential(patience_s or 1e-9, n)).astype(int))
+def whole_ms(seconds: np.ndarray) -> np.ndarray:
+    return np.rint(seconds * 1000) / 1000
+
+
+def test_the_bulk_road_is_the_public_one() -> None:
+    """What the tests against theory run is the desk that ``simulate`` runs, visit by visit."""
+    draw = np.random.default_rng(1)
+    at = whole_ms(poisson(draw, 8 / HANDLE_S, 30_000))
+    n = len(at)
+    drawn = Drawn(
+        at,
+        whole_ms(draw.exponential(HANDLE_S, n)),
+        whole_ms(draw.exponential(200, (n, 2))),
+        kind=draw.integers(0, 2, n),
+        returns=np.column_stack([draw.random(n) < 0.5, np.zeros(n, bool)]),
+        delay_s=whole_ms(draw.exponential(600, (n, 2))),
+    )
+    assert drawn.patience_s is not None
+    assert drawn.kind is not None
+    assert drawn.returns is not None
+    assert drawn.delay_s is not None
+    kinds = [{"priority": 0}, {"priority": 2}]
+    found = visits(desk_of(kinds, max_attempts=2), agents(6), drawn)
     arrivals = pl.DataFrame(
         {
-            "replication": np.repeat(np.arange(replications), counts),
-            "arrival_id": np.arange(n).astype(str),
-            "arrives_ms": draw.integers(0, hours * HOUR_MS, n),
-            "work_ms": np.rint(1000 * work).astype(int),
-            "priority": draw.choice(len(priorities), n, p=priorities),
+            "arrival_id": [f"{number:05}" for number in range(n)],
+            "conversation_id": [f"{number:05}" for number in range(n)],
+            "arrives_ms": np.rint(at * 1000).astype(int),
+            "work_ms": np.rint(drawn.work_s * 1000).astype(int),
+            "priority": drawn.kind * 2,
+            "patience_ms": np.rint(drawn.patience_s * 1000).astype(int).tolist(),
+            "recontacts": drawn.returns.astype(int).tolist(),
+            "recontact_delay_ms": np.rint(drawn.delay_s * 1000).astype(int).tolist(),
         }
     ).with_columns(
-        pl.lit("human_only").alias("stage"),
-        pl.lit("human").alias("candidate"),
-        pl.lit("central").alias("bound"),
-        pl.col("arrival_id").alias("conversation_id"),
-        pl.lit("new").alias("cause"),
-        pl.lit("voice").alias("channel"),
-        patience.alias("patience").reshape((-1, 1)).arr.to_list().alias("patience_ms"),
-        pl.lit([], dtype=pl.List(pl.Int64)).alias("recontacts"),
-        pl.lit([], dtype=pl.List(pl.Int64)).alias("recontact_delay_ms"),
+        replication=pl.lit(0),
+        stage=pl.lit("human_only"),
+        candidate=pl.lit("human"),
+        bound=pl.lit("central"),
+        cause=pl.lit("new"),
+        channel=pl.lit("voice"),
     )
-    roster = [
-        {
-            "replication": replication,
-            "agent_id": str(agent),
-            "team": "desk",
-            "starts_ms": 0,
-            "ends_ms": 1000 * HOUR_MS,
-        }
-        for replication in range(replications)
-        for agent in range(n_agents)
-    ]
-    team = {"team": "desk", "skills": [], "languages": [], "channels": []}
+    present = {"replication": 0, "team": "desk", "starts_ms": 0, "ends_ms": 10**15}
     contacts = simulate(
         tables.conform("arrivals", arrivals),
-        tables.build("roster", roster),
-        tables.build("teams", [team]),
-    )
-    more = arrivals.select(pl.format("{}/0", "arrival_id").alias("contact_id"), "priority")
-    return contacts.join(more, on="contact_id")
-
-
-def measured(contacts: pl.DataFrame, warm_up_h: float) -> dict[str, tuple[Numbers, Numbers]]:
-    """Numerator and denominator of each measure, one entry a replication."""
-    wait = (pl.col("started_ms") - pl.col("arrived_ms")) / 1000
-    left = (pl.col("abandoned_ms") - pl.col("arrived_ms")) / 1000
-    sums = (
-        contacts.filter(pl.col("arrived_ms") >= warm_up_h * HOUR_MS)
-        .group_by("replication")
-        .agg(
-            offered=pl.len(),
-            answered=wait.count(),
-            abandoned=left.count(),
-            # Not answered at the instant of arrival. Whole ms: a wait of 0 was no wait.
-            waited=pl.len() - (wait == 0).sum(),
-            wait=wait.sum(),
-            within=(wait <= TARGET_S).sum(),
-            reached=wait.count() + (left > TARGET_S).sum(),
-        )
-    )
-
-    def pair(top: str, bottom: str) -> tuple[Numbers, Numbers]:
-        return sums[top].to_numpy().astype(float), sums[bottom].to_numpy().astype(float)
-
-    return {
-        "p_wait": pair("waited", "offered"),
-        "p_abandon": pair("abandoned", "offered"),
-        "asa_s": pair("wait", "answered"),
-        "service_level": pair("within", "reached"),
-    }
-
-
-def agrees(pair: tuple[Numbers, Numbers], expected: float, relative: float) -> None:
-    top, bottom = pair
-    estimate = top.sum() / bottom.sum()
-    error = np.std((top - estimate * bottom) / bottom.mean(), ddof=1) / math.sqrt(len(top))
-    assert abs(estimate - expected) < 4 * error
-    assert abs(estimate / expected - 1) < relative
-
-
-def test_desk_agrees_with_erlang_a() -> None:
-    contacts = poisson_desk(8, 100, 240, hours=14, replications=200, seed=1)
-    theory = erlang_a(100, HANDLE_S, 8, 240, TARGET_S)
-    for name, pair in measured(contacts, 2).items():
-        agrees(pair, getattr(theory, name), 0.05)
-
-
-def test_desk_agrees_with_erlang_c() -> None:
-    contacts = poisson_desk(5, 42, None, hours=55, replications=100, seed=2)
-    theory = erlang_c(42, HANDLE_S, 5, TARGET_S)
-    measures = measured(contacts, 5)
-    for name in ("p_wait", "asa_s", "service_level"):
-        agrees(measures[name], getattr(theory, name), 0.05)
-
-
-@pytest.mark.parametrize("constant_work", [False, True])
-def test_desk_where_nobody_waits_agrees_with_erlang_b(constant_work: bool) -> None:
-    # Also with constant work: the loss formula asks for the mean alone.
-    contacts = poisson_desk(
-        6, 60, 0, hours=26, replications=80, seed=3, constant_work=constant_work
-    )
-    agrees(measured(contacts, 2)["p_abandon"], erlang_b(5, 6), 0.03)
-
-
-def test_desk_agrees_with_cobham_on_priorities() -> None:
-    # Non-preemptive, two classes, one distribution of work: Cobham (1954), Operations Research 2.
-    contacts = poisson_desk(
-        4, 36, None, hours=65, replications=80, seed=4, priorities=(0.4, 0.6)
-    )  # fmt: skip
-    load = 36 * HANDLE_S / 3600 / 4
-    base = erlang_c(36, HANDLE_S, 4, TARGET_S).p_wait * HANDLE_S / 4
-    expected = (base / (1 - 0.4 * load), base / ((1 - 0.4 * load) * (1 - load)))
-    for priority, wait_s in enumerate(expected):
-        part = contacts.filter(pl.col("priority") == priority)
-        agrees(measured(part, 5)["asa_s"], wait_s, 0.05)
+        tables.build("roster", [present | {"agent_id": str(agent)} for agent in range(6)]),
+        TEAM,
+        max_attempts=2,
+    ).with_columns(row=pl.col("conversation_id").cast(pl.Int64))
+    of_simulate = contacts.sort("row", "attempt")
+    order = np.lexsort((found["attempt"], found["row"]))
+    assert len(of_simulate) == len(found) > n
+    for column, field in (
+        ("arrived_ms", "arrived"),
+        ("started_ms", "started"),
+        ("ended_ms", "ended"),
+        ("abandoned_ms", "left"),
+    ):
+        us = found[field][order]
+        known = of_simulate[column].fill_null(-1).to_numpy()
+        assert (known == np.where(us < 0, -1, us // 1000)).all(), column
 
 
 def balance(per_hour: float, n_agents: int, patience_s: float) -> tuple[float, float, float]:
