@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator
 from dataclasses import fields
@@ -34,11 +35,17 @@ from simulator.streams import Streams
 
 TAIPEI = ZoneInfo("Asia/Taipei")
 SMALL = SampleConfig(days=2, contacts_per_day=150, conversations=60, seed=5)
+MAIL = SampleConfig(days=7, contacts_per_day=400, conversations=200, seed=5, email_share=0.3)
 
 
 @pytest.fixture(scope="module")
 def sample() -> Sample:
     return generate(SampleConfig(), TAIPEI, simulate)
+
+
+@pytest.fixture(scope="module")
+def with_mail() -> Sample:
+    return generate(MAIL, TAIPEI, simulate)
 
 
 def _points(sample: Sample) -> Iterator[tuple[dict[str, Any], dict[str, Any], str]]:
@@ -64,6 +71,73 @@ def test_exact_same_config_same_tables() -> None:
         assert getattr(first, field.name).equals(getattr(second, field.name)), field.name
     other = generate(SMALL.model_copy(update={"seed": 6}), TAIPEI, simulate)
     assert not other.turns.equals(first.turns)
+
+
+def test_exact_without_mail_the_sample_is_what_it_was_before_there_was_mail() -> None:
+    """The digests are of the sample before e-mails could be asked for."""
+    made = generate(SMALL.model_copy(update={"email_share": 0.0}), TAIPEI, simulate)
+    digests = {
+        name: hashlib.sha256(getattr(made, name).write_json().encode()).hexdigest()[:16]
+        for name in ("conversations", "turns", "schedule", "truth_contexts")
+    }
+    assert digests == {
+        "conversations": "f42cb2a0b821578c",
+        "turns": "0515bf5a4c9d7c63",
+        "schedule": "9aec73bd9b148964",
+        "truth_contexts": "fe6522e2d4803e50",
+    }
+
+
+def test_exact_mails_neither_wait_in_line_nor_give_up(with_mail: Sample) -> None:
+    log = with_mail.conversations
+    assert set(log["channel"]) == {"chat", "email"}
+    mails, chats = log.filter(channel="email"), log.filter(channel="chat")
+    assert not mails["abandoned"].any()
+    assert (
+        mails.select("wait_s", "agent_id", "recontact_of").null_count().row(0)
+        == (mails.height,) * 3
+    )
+    assert mails.select("handle_time_s", "resolved").null_count().row(0) == (0, 0)
+    assert chats["abandoned"].any()
+    assert log["conversation_id"].n_unique() == log.height
+    turned = with_mail.turns["conversation_id"].unique().to_list()
+    assert mails.filter(pl.col("conversation_id").is_in(turned))["weight"].null_count() == 0
+    assert mails.filter(pl.col("conversation_id").is_in(turned)).height > 20
+
+
+def test_exact_replies_to_mails_take_about_a_day(with_mail: Sample) -> None:
+    written = with_mail.turns.join(with_mail.conversations, on="conversation_id")
+    took = (
+        written.group_by("conversation_id", "channel")
+        .agg(
+            span=(pl.col("sent_at").max() - pl.col("started_at").first()).dt.total_seconds(),
+            n=(pl.col("role") == "agent").sum(),
+        )
+        .with_columns(reply_s=pl.col("span") / pl.col("n"))
+    )
+    mails, chats = took.filter(channel="email"), took.filter(channel="chat")
+    assert mails["reply_s"].is_between(43_000, 130_000).all()
+    assert (chats["reply_s"] < 3600).all()
+    order = with_mail.turns.select(
+        pl.col("sent_at").diff().over("conversation_id").dt.total_seconds()
+    ).to_series()
+    assert (order.drop_nulls() >= 0).all()
+
+
+def test_exact_the_schedule_is_for_the_chats_alone() -> None:
+    """As many agents for 300 chats beside 100 e-mails as for 300 chats, give or take chance."""
+    hours = [
+        made.schedule.select((pl.col("ends_at") - pl.col("starts_at")).dt.total_hours().sum())
+        for made in (
+            generate(
+                SampleConfig(days=7, contacts_per_day=n, conversations=5, email_share=share),
+                TAIPEI,
+                simulate,
+            )
+            for n, share in ((400, 0.25), (300, 0.0))
+        )
+    ]
+    assert hours[0].item() == pytest.approx(hours[1].item(), rel=0.03)
 
 
 def test_exact_flat_articles_change_the_articles_alone() -> None:
@@ -319,10 +393,12 @@ def test_property_allocation_fills_the_total_within_the_strata(
     assert (n <= np.array(sizes)).all()
 
 
-@given(st.integers(0, 2**32), st.integers(1, 3))
+@given(st.integers(0, 2**32), st.integers(1, 3), st.sampled_from([0.0, 0.3, 0.9]))
 @settings(max_examples=8, deadline=None)
-def test_property_small_samples_hold_together(seed: int, days: int) -> None:
-    config = SampleConfig(days=days, contacts_per_day=12, conversations=5, seed=seed)
+def test_property_small_samples_hold_together(seed: int, days: int, email_share: float) -> None:
+    config = SampleConfig(
+        days=days, contacts_per_day=12, conversations=5, seed=seed, email_share=email_share
+    )
     sample = generate(config, TAIPEI, simulate)
     known = set(sample.truth_sentences["sentence"])
     for text in sample.turns.filter(pl.col("role") == "agent")["text"]:
@@ -348,6 +424,30 @@ def test_analytic_staffing_gives_the_stated_service() -> None:
         ).row(0)
         assert 0.75 <= within / (answered + late) <= 0.90, seed
         assert 0.02 <= abandoned / contacts.height <= 0.065, seed
+
+
+def test_analytic_mails_have_their_share_and_come_at_night_and_at_weekends() -> None:
+    """|z| < 4 for the share over four weeks; more of the mails outside the chats' hours."""
+    config = SampleConfig(seed=3, email_share=0.3)
+    planned = sample_demand.plan(config, [d % 7 for d in range(28)], Streams(3))
+    mail = pl.col("channel") == "email"
+    n = planned.height
+    assert abs(planned.filter(mail).height - 0.3 * n) / (0.3 * 0.7 * n) ** 0.5 < 4
+    mails, chats = planned.filter(mail), planned.filter(~mail)
+    at_night = ~pl.col("arrives_ms").is_between(8 * 3_600_000, 22 * 3_600_000)
+    at_weekend = pl.col("replication") % 7 >= 5
+    assert chats.filter(at_night).height == 0
+    for when, least in ((at_night, 0.1), (at_weekend, 0.23)):
+        assert mails.filter(when).height / mails.height > least
+    assert chats.filter(at_weekend).height / chats.height < 0.22
+    # Intents, languages and work know nothing of the channel.
+    for column in ("intent", "language", "n_points"):
+        share = mails[column].value_counts(sort=True, normalize=True)
+        other = chats[column].value_counts(sort=True, normalize=True)
+        both = share.join(other, on=column, suffix="_chats")
+        spread = (both["proportion_chats"] / mails.height).sqrt() * 4
+        assert both.height == share.height == other.height
+        assert ((both["proportion"] - both["proportion_chats"]).abs() < spread * 1.2).all(), column
 
 
 def test_analytic_mix_of_languages_and_intents() -> None:

@@ -1,7 +1,8 @@
 """The built-in synthetic operation: a seeded log, its knowledge, its policy, and the truth.
 
-A shop that ships worldwide answers chats in English, Traditional and Simplified Chinese. Nothing
-in it is taken from a real log. Waits, abandonments and agents come from running the human desk
+A shop that ships worldwide answers chats in English, Traditional and Simplified Chinese, and, where
+a share of e-mails is asked for, these in the words of a chat. Nothing in it is taken from a real
+log. Waits, abandonments and agents come from running the human desk
 with a known staffing, so that a back-test has a truth to find; outcomes are then drawn with
 chances that depend on the wait, the intent, the customer's mood and what the agent did.
 """
@@ -61,7 +62,8 @@ def generate(
         zone: decides where a day begins. Times of day are hours after local midnight.
         run_desk: the human desk, ``(arrivals, roster, teams) -> contacts``; a day is one
             replication. A visit that it never serves counts as abandoned, with null wait unless
-            it gave up.
+            it gave up. It is offered the chats alone: the log's e-mails are answered elsewhere,
+            about a day later, by people whom it does not name, and their ``wait_s`` is null.
         flat_articles: articles state their promises flatly; False gives their hedged form and
             changes nothing else.
     """

@@ -25,16 +25,23 @@ NEVER = 99
 _POINTS = np.cumsum([0.22, 0.28, 0.22, 0.14, 0.09, 0.05])
 
 
-def hour_profile(weekday: int) -> NDArray[np.float64]:
-    """Share of a day's contacts by hour from midnight; Monday is 0."""
-    hours = content("desk")["arrivals"]["weekday" if weekday < 5 else "weekend"]
+def hour_profile(weekday: int, *, email: bool = False) -> NDArray[np.float64]:
+    """Share of a day's chats, or e-mails, by hour from midnight; Monday is 0."""
+    part = content("desk")["email" if email else "arrivals"]
+    hours = part["weekday" if weekday < 5 else "weekend"]
     profile: NDArray[np.float64] = np.array(hours, float) / np.sum(hours)
     return profile
 
 
 def day_level(weekday: int) -> float:
-    """Expected volume of a day against the configured one; Monday is 0."""
+    """Expected chats of a day against the configured ones; Monday is 0."""
     return float(content("desk")["arrivals"]["days"][weekday])
+
+
+def email_level(weekday: int) -> float:
+    """Expected e-mails of a day against the configured ones; in a week the same as of chats."""
+    chats, mails = content("desk")["arrivals"]["days"], content("desk")["email"]["days"]
+    return float(mails[weekday] * sum(chats) / sum(mails))
 
 
 def plan(config: SampleConfig, weekdays: Sequence[int], streams: Streams) -> pl.DataFrame:
@@ -46,8 +53,9 @@ def plan(config: SampleConfig, weekdays: Sequence[int], streams: Streams) -> pl.
         streams: the sample's random numbers.
 
     Returns:
-        ``arrival_id, replication`` (day), ``arrives_ms`` after local midnight, ``intent,
-        language, skill, mood`` (0 calm to 2 angry), ``n_points``, and the decision points (or
+        ``arrival_id, replication`` (day), ``channel`` (chat or email), ``arrives_ms`` after local
+        midnight, ``intent, language, skill, mood`` (0 calm to 2 angry), ``n_points``,
+        ``reply_s`` (how long the reply to an e-mail takes), and the decision points (or
         ``NEVER``) where the customer ``grows_at`` angrier, ``reveals_at`` a high-risk fact,
         ``asks_human_at``, where a human is first needed (``needed_at``) and where the agent
         ``escalates_at``; ``u_unresolved`` with ``p_unresolved`` before waits, ``u_back``,
@@ -95,11 +103,15 @@ def plan(config: SampleConfig, weekdays: Sequence[int], streams: Streams) -> pl.
     work = content("desk")["work"]
     spread = np.exp(work["log_sd"] * special.ndtri(u("work")) - work["log_sd"] ** 2 / 2)
     pace = work["per_point_s"] * np.where(high, work["specialist_factor"], 1.0)
+
+    expected = np.array([_levels(config, weekday) for weekday in weekdays])
+    email = u("channel") < (expected[:, 1] / expected.sum(axis=1))[day]
     return pl.DataFrame(
         {
             "arrival_id": [f"{d}/{k}" for d, k in zip(day, _within(day), strict=True)],
             "replication": day,
-            "arrives_ms": _times(day, weekdays, u("arrives")),
+            "channel": np.where(email, "email", "chat"),
+            "arrives_ms": _times(day, email, weekdays, u("arrives")),
             "intent": np.array(list(intents))[topic],
             "language": np.array(list(languages))[language],
             "skill": np.where(high, "specialist", "general"),
@@ -114,13 +126,15 @@ def plan(config: SampleConfig, weekdays: Sequence[int], streams: Streams) -> pl.
             "u_unresolved": unresolved,
             "u_back": u("back"),
             "work_s": work["wrap_up_s"] + points * pace * spread,
+            "reply_s": content("desk")["email"]["reply_s"] * (0.5 + u("reply")),
             "customer_id": [f"c{k:06d}" for k in np.floor(u("customer") * 0.7 * n).astype(int)],
         }
     ).sort("replication", "arrives_ms", "arrival_id")
 
 
 def arrivals(planned: pl.DataFrame, streams: Streams) -> pl.DataFrame:
-    """The table ``arrivals`` of the planned contacts, one replication a day."""
+    """The table ``arrivals`` of the planned chats, one replication a day."""
+    planned = planned.filter(channel="chat")
     work = content("desk")["work"]
     names = stable_hash(planned["arrival_id"])
     means = {
@@ -146,7 +160,6 @@ def arrivals(planned: pl.DataFrame, streams: Streams) -> pl.DataFrame:
             pl.col("arrival_id").alias("conversation_id"),
             pl.lit(0).alias("copy"),
             pl.lit("new").alias("cause"),
-            pl.lit("chat").alias("channel"),
             pl.lit(2).alias("priority"),
             (pl.col("work_s") * 1000).round().cast(pl.Int64).alias("work_ms"),
             # The second visit settles it: no third one after an answer.
@@ -169,10 +182,17 @@ def _contacts(
     sd = content("desk")["arrivals"]["day_sd"]
     days = stable_hash(f"day {d}" for d in range(len(weekdays)))
     factor = stats.gamma.ppf(streams.uniform(days, "sample.level"), 1 / sd**2, scale=sd**2)
-    mean = config.contacts_per_day * np.array([day_level(w) for w in weekdays]) * factor
+    levels = np.array([sum(_levels(config, weekday)) for weekday in weekdays])
+    mean = config.contacts_per_day * levels * factor
     count = stats.poisson.ppf(streams.uniform(days, "sample.count"), mean).astype(np.int64)
     day = np.repeat(np.arange(len(weekdays)), count)
     return day, stable_hash(f"{d}/{k}" for d, k in zip(day, _within(day), strict=True))
+
+
+def _levels(config: SampleConfig, weekday: int) -> tuple[float, float]:
+    """Expected chats and e-mails of a day against the configured contacts."""
+    share = config.email_share
+    return (1 - share) * day_level(weekday), share * email_level(weekday)
 
 
 def _within(day: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -182,13 +202,17 @@ def _within(day: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def _times(
-    day: NDArray[np.int64], weekdays: Sequence[int], u: NDArray[np.float64]
+    day: NDArray[np.int64],
+    email: NDArray[np.bool_],
+    weekdays: Sequence[int],
+    u: NDArray[np.float64],
 ) -> NDArray[np.int64]:
     times = np.empty(len(day))
     for d, weekday in enumerate(weekdays):
-        edges = np.concatenate([[0.0], np.cumsum(hour_profile(weekday))])
-        here = day == d
-        times[here] = np.interp(u[here], edges, np.arange(25) * 3_600_000)
+        for mails in (False, True):
+            edges = np.concatenate([[0.0], np.cumsum(hour_profile(weekday, email=mails))])
+            here = (day == d) & (email == mails)
+            times[here] = np.interp(u[here], edges, np.arange(25) * 3_600_000)
     return times.astype(np.int64)
 
 

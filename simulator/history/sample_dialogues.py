@@ -300,20 +300,28 @@ class _Dialogue:
         )
 
     def timed(self) -> list[dict[str, Any]]:
-        """The turns with ``sent_at``: the handle time shared over replies by their length."""
+        """The turns with ``sent_at``: the handle time shared over replies by their length.
+
+        In an e-mail what is shared is the time that so many replies take.
+        """
         start: datetime = self.plan["started_at"]
-        active = self.plan["handle_time_s"] - content("desk")["work"]["wrap_up_s"]
-        length = sum(len(turn["text"]) for turn in self.turns if turn["role"] == "agent")
+        replies = [turn["text"] for turn in self.turns if turn["role"] == "agent"]
+        length = sum(map(len, replies))
+        if self.plan["channel"] == "email":
+            wait, active = 0.0, self.plan["reply_s"] * len(replies)
+        else:
+            wait = self.plan["wait_s"]
+            active = self.plan["handle_time_s"] - content("desk")["work"]["wrap_up_s"]
         before, after, gone = 0.0, 0.0, 0
         for i, turn in enumerate(self.turns):
             if turn["role"] == "agent":
                 gone += len(turn["text"])
-                at = before = self.plan["wait_s"] + active * gone / length
+                at = before = wait + active * gone / length
             elif i == 0:
                 at = 0.0
             else:
                 following = next(t for t in self.turns[i:] if t["role"] == "agent")
-                after = self.plan["wait_s"] + active * (gone + len(following["text"])) / length
+                after = wait + active * (gone + len(following["text"])) / length
                 at = before + (after - before) * 0.3
                 before = at
             turn["sent_at"] = start + timedelta(milliseconds=round(at * 1000))

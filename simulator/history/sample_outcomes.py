@@ -28,7 +28,8 @@ def visits(
 
     Args:
         planned: :func:`simulator.history.sample_demand.plan`.
-        contacts: what the desk returned for its arrivals.
+        contacts: what the desk returned for its arrivals, the chats. An e-mail has one visit,
+            without a wait in line and without an agent known by name.
         roster: gives the agents' tenure.
         midnight: the start of a day of the sample, by its number.
         streams: the sample's random numbers.
@@ -38,11 +39,18 @@ def visits(
         ``turns_name`` (hash that the dialogue's random numbers belong to).
     """
     tenure = roster.unique("agent_id").select(pl.col("agent_id").alias("agent"), "tenure_months")
+    visit = ("arrival_id", "attempt", "agent", "arrived_ms", "started_ms", "work_ms")
+    chats = contacts.with_columns(pl.col("conversation_id").alias("arrival_id")).select(visit)
+    mails = planned.filter(channel="email").select(
+        "arrival_id",
+        pl.lit(0).cast(pl.Int64).alias("attempt"),
+        pl.lit(None, pl.String).alias("agent"),
+        pl.col("arrives_ms").alias("arrived_ms"),
+        pl.lit(None, pl.Int64).alias("started_ms"),
+        (pl.col("work_s") * 1000).round().cast(pl.Int64).alias("work_ms"),
+    )
     log = (
-        contacts.select(
-            pl.col("conversation_id").alias("arrival_id"),
-            *("attempt", "agent", "arrived_ms", "started_ms", "work_ms"),
-        )
+        pl.concat([chats, mails])
         .join(planned.drop("arrives_ms"), on="arrival_id", how="inner", maintain_order="left")
         .join(tenure, on="agent", how="left", maintain_order="left")
         # Nobody can write to a chat that has closed: such a return falls on another day, unseen.
@@ -63,7 +71,7 @@ def visits(
         ),
         (pl.col("midnight") + pl.duration(milliseconds="arrived_ms")).alias("started_at"),
         ((pl.col("started_ms") - pl.col("arrived_ms")) / 1000).alias("wait_s"),
-        pl.col("started_ms").is_null().alias("abandoned"),
+        (pl.col("started_ms").is_null() & (pl.col("channel") == "chat")).alias("abandoned"),
     )
     names = stable_hash(
         f"{arrival}/{attempt}"
@@ -81,7 +89,6 @@ def visits(
         pl.Series("over", [list(np.flatnonzero(row)) for row in over], dtype=pl.List(pl.Int64)),
         pl.Series("turns_name", names),
         *_outcomes(log, slipped, names, streams),
-        pl.lit("chat").alias("channel"),
         pl.when("abandoned").then(None).otherwise(pl.col("work_ms") / 1000).alias("handle_time_s"),
         pl.when("abandoned").then(None).otherwise("agent").alias("agent_id"),
     )
@@ -108,7 +115,9 @@ def _outcomes(
 ) -> list[pl.Series]:
     """Resolved, escalated, complained and CSAT, by chances that depend on what happened."""
     gone = log["abandoned"].to_numpy()
-    wait = np.minimum(log["wait_s"].fill_null(600.0).to_numpy() / 300, 3.0)
+    unseen = pl.when(pl.col("channel") == "chat").then(600.0).otherwise(0.0)
+    waited = log.select(pl.col("wait_s").fill_null(unseen)).to_series()
+    wait = np.minimum(waited.to_numpy() / 300, 3.0)
     needed, escalates, points = (
         log[name].to_numpy() for name in ("needed_at", "escalates_at", "n_points")
     )

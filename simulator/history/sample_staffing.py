@@ -51,6 +51,8 @@ def roster(
 ) -> pl.DataFrame:
     """The table ``roster``, replication = day: every agent works at most five days in a week.
 
+    It is staffed for the chats. E-mails are answered elsewhere, at leisure.
+
     Args:
         config: size of the sample.
         weekdays: of each day, Monday is 0.
@@ -59,16 +61,17 @@ def roster(
         streams: the sample's random numbers.
     """
     rows: list[dict[str, object]] = []
+    chats = planned.filter(channel="chat")
+    per_day = config.contacts_per_day * (1 - config.email_share)
     for name, team in content("desk")["teams"].items():
-        mine = planned.filter(
+        mine = chats.filter(
             pl.col("skill").is_in(team["skills"]) & pl.col("language").is_in(team["languages"])
         )
         if mine.is_empty():
             continue
-        share, work_s = mine.height / planned.height, float(mine["work_s"].to_numpy().mean())
+        share, work_s = mine.height / chats.height, float(mine["work_s"].to_numpy().mean())
         week = [
-            _cover(_required(name, config.contacts_per_day * day_level(w) * share, work_s, w))
-            for w in range(7)
+            _cover(_required(name, per_day * day_level(w) * share, work_s, w)) for w in range(7)
         ]
         n_agents = max(*(len(shifts) for shifts in week), -(-sum(map(len, week)) // 5))
         agents = [f"{name[:2]}{k + 1:02d}" for k in range(n_agents)]
