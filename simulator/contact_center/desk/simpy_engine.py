@@ -77,12 +77,12 @@ def visits_of(
 class _Event:
     """What SimPy asks of an event, and which it is."""
 
-    __slots__ = ("_ok", "callbacks", "subject")
+    __slots__ = ("callbacks", "subject")
+    _ok = True
 
     def __init__(self, callbacks: _Callbacks, subject: int) -> None:
         self.callbacks = callbacks
         self.subject = subject
-        self._ok = True
 
 
 _Callbacks = tuple[Callable[[_Event], None], ...]
@@ -109,7 +109,7 @@ def _run(
             for k in counted[tally.n_due]:
                 one = due[k]
                 then, visit = one.kind, one.subject
-                schedule(_Event(asked[then], visit), then * KEY + visit, one.time - now)
+                schedule(_Event(asked[then], visit), keys[then] + visit, one.time - now)
 
         return happen
 
@@ -125,6 +125,7 @@ def _run(
         return happen_and_tell
 
     kinds = range(state.PATIENCE_ENDS + 1)
+    keys = [kind * KEY for kind in kinds]
     asked: list[_Callbacks] = [(happening(kind),) for kind in kinds]
     if trace is not None:
         asked = [(told(kind, asked[kind][0]),) for kind in kinds]
@@ -133,7 +134,7 @@ def _run(
         # Only the next arrival is in SimPy's heap, which stays as small as the desk.
         for at, visit in arrivals:
             expect(desk, visit, visit, 0)
-            schedule(_Event(first, visit), state.ARRIVAL * KEY + visit, at - env.now)
+            schedule(_Event(first, visit), keys[state.ARRIVAL] + visit, at - env.now)
             return
 
     first = (expect_next, *asked[state.ARRIVAL])
