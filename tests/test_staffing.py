@@ -16,8 +16,9 @@ from simulator import tables
 from simulator.cli.staffing import _target
 from simulator.contact_center.erlang import erlang_a, erlang_c, fewest_agents
 from simulator.contact_center.staffing.cover import Pattern, cover, shift_patterns
+from simulator.contact_center.staffing.groups import groups_of
 from simulator.contact_center.staffing.sample import Demand, Sample, roster_of
-from simulator.contact_center.staffing.search import _groups, _Search, _verdict, required_agents
+from simulator.contact_center.staffing.search import _Search, _verdict, required_agents
 from simulator.contact_center.staffing.tables import paid_hours, restaffed
 from simulator.errors import ScenarioError
 from simulator.scenario import Staffing
@@ -166,7 +167,8 @@ def test_no_single_agent_can_be_taken_away() -> None:
     teams = tables.build("teams", [team("A", "a"), team("B", "b")])
     demand = Demand(two_skill_day, 40, teams, [True] * 48)
     sample = Sample(demand, rules, 0, 1)
-    sample.group = _groups(np.stack([45 * HUMPS, 30 * np.roll(HUMPS, 4)]), np.ones(48, dtype=bool))
+    per_day = np.stack([45 * HUMPS, 30 * np.roll(HUMPS, 4)])
+    sample.group, _ = groups_of(per_day, np.zeros((2, 48)), np.ones(48, dtype=bool))
     search = _Search(sample, np.full((2, 48), 12), np.ones((2, 48)))
     search.raise_()
     search.remove()
@@ -205,7 +207,15 @@ def test_quiet_intervals_are_judged_with_quiet_neighbours() -> None:
     is_open = np.array([True] * 9 + [False])
     # Two quiet ones alone stay together; three of one make a group, the fourth joins it; the last
     # joins its neighbour.
-    assert _groups(per_day, is_open).tolist() == [[0, 0, 1, 2, 2, 2, 2, 3, 3, -1]]
+    group, mail = groups_of(per_day, np.zeros_like(per_day), is_open)
+    assert group.tolist() == [[0, 0, 1, 2, 2, 2, 2, 3, 3, -1]]
+    assert mail.tolist() == [-1]
+    # Mail is judged by the day: beside what is live, and where there is nothing else.
+    group, mail = groups_of(per_day, np.ones_like(per_day), is_open)
+    assert group.tolist() == [[1, 1, 2, 3, 3, 3, 3, 4, 4, -1]]
+    assert mail.tolist() == [0]
+    group, mail = groups_of(np.zeros_like(per_day), np.ones_like(per_day), is_open)
+    assert group.tolist() == [[0] * 9 + [-1]]
 
 
 def test_roster_has_agents_in_unbroken_runs_and_stays_at_closing() -> None:

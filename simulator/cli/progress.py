@@ -40,9 +40,11 @@ def progress() -> Iterator[Tell]:
     """Show progress while the block runs."""
     if not sys.stderr.isatty():
         began = time.monotonic()
+        told: set[str] = set()
 
         def plain(stage: str, done: int, total: int, /) -> None:
-            if done == 0:
+            if stage not in told:
+                told.add(stage)
                 print(f"{time.monotonic() - began:6.1f} s  {NAMES[stage]}", file=sys.stderr)
 
         yield plain

@@ -83,7 +83,10 @@ class Judged(NamedTuple):
 
 
 class Visits(NamedTuple):
-    """One entry a visit; ``team`` -1: nobody may take it. Times are microseconds."""
+    """One entry a visit; ``team`` -1: nobody may take it. Times are microseconds.
+
+    ``mail``: it has a deadline, and may wait till then.
+    """
 
     replication: Ints
     team: Ints
@@ -92,6 +95,7 @@ class Visits(NamedTuple):
     served: Ints
     limit: Ints
     answered: Flags
+    mail: Flags
 
 
 class Sample:
@@ -103,6 +107,7 @@ class Sample:
         self.plans: list[Plan] = []
         self.n_teams, self.n_intervals = len(in_order(demand.teams)), len(demand.open)
         self.group: Ints = np.full((self.n_teams, self.n_intervals), -1)
+        self.mail_group: Ints = np.full(self.n_teams, -1)
         self.grow(n_batches)
 
     def grow(self, n_batches: int) -> None:
@@ -124,7 +129,7 @@ class Sample:
     @property
     def n_groups(self) -> int:
         """How many groups of cells are judged."""
-        return int(self.group.max(initial=-1)) + 1
+        return int(max(self.group.max(initial=-1), self.mail_group.max(initial=-1))) + 1
 
     @property
     def replications(self) -> int:
@@ -160,6 +165,9 @@ class Sample:
         visits = self.visits(agents)
         cell = self._cell(visits)
         group = np.append(self.group.ravel(), -1)[cell]
+        # A mail counts with all of its team's, whenever it came: what matters is the day's work.
+        within = visits.arrived < self.n_intervals * self.demand.interval_s * 1_000_000
+        group = np.where(visits.mail & within, np.append(self.mail_group, -1)[visits.team], group)
         judged = group >= 0
         n_groups = self.n_groups
         place = (visits.replication * n_groups + group)[judged]
@@ -178,13 +186,15 @@ class Sample:
             counted(in_time), counted(visits.answered | (visits.waited > visits.limit))
         )
         lost = _ratio(counted(~visits.answered), offered)
-        missed = judged & ~in_time
+        missed = judged & ~in_time & (cell >= 0)
         misses = np.bincount(cell[missed], minlength=self.group.size).reshape(self.group.shape)
         return Judged(*service, *lost, offered.sum(axis=0).astype(np.int64), misses)
 
-    def counted(self, visits: Visits) -> Ints:
-        """Visits by team (first choice) and interval, over all replications."""
+    def counted(self, visits: Visits, mail: bool | None = None) -> Ints:
+        """Visits by team (first choice) and interval, over all replications; all or of a kind."""
         cell = self._cell(visits)
+        if mail is not None:
+            cell = cell[visits.mail == mail]
         return np.bincount(cell[cell >= 0], minlength=self.group.size).reshape(self.group.shape)
 
     def _cell(self, visits: Visits) -> Ints:
@@ -213,6 +223,7 @@ def _outcomes(plan: Plan, presence: Presence, within_us: int) -> Iterator[Visits
             np.where(answered, visits["ended"] - visits["started"], 0),
             np.where(limit == NOBODY, within_us, limit),
             answered,
+            limit != NOBODY,
         )
 
 

@@ -2,8 +2,10 @@
 
 A *cell* is a team and an interval. What is judged is the contacts that arrived in it with that team
 as their first choice, whoever answered: service level and the share lost (abandoned, or never
-served). Intervals with fewer than :data:`FEW` contacts a day are judged together with their
-neighbours. A staffing *meets* the target where both estimates, pooled over the replications, do.
+served). Intervals with fewer than :data:`groups.FEW` contacts a day are judged together with their
+neighbours. Contacts with a deadline (e-mail) may wait, so that a team's are judged together over
+the whole day: in time is begun by the deadline, lost is not begun when the day is over.
+A staffing *meets* the target where both estimates, pooled over the replications, do.
 
 The search, all of it against the same customers (common random numbers):
 
@@ -40,6 +42,7 @@ import numpy as np
 from simulator.contact_center.desk.plan import Plan
 from simulator.contact_center.desk.state import NOBODY
 from simulator.contact_center.erlang import fewest_agents
+from simulator.contact_center.staffing.groups import groups_of
 from simulator.contact_center.staffing.sample import (
     Demand,
     Flags,
@@ -52,7 +55,6 @@ from simulator.contact_center.staffing.sample import (
 from simulator.errors import ScenarioError
 from simulator.scenario.staffing import Staffing
 
-FEW = 3.0
 CLEAR = 3.5
 RESOLUTION = 0.0012
 _MOST_AGENTS = 5000
@@ -106,12 +108,13 @@ def required_agents(
     """
     sample = Sample(demand, rules, 0, 1)
     is_open = np.asarray(demand.open, dtype=bool)
-    per_day, load, handle_s = _offered(sample)
-    group = _groups(per_day, is_open)
-    sample.group = group
+    per_day, mail_per_day, load, handle_s = _offered(sample)
+    group, mail_group = groups_of(per_day, mail_per_day, is_open)
+    sample.group, sample.mail_group = group, mail_group
     if start is None:
-        start = _erlang_start(per_day, load, handle_s, sample)
-    search = _Search(sample, np.where(is_open, np.maximum(start, rules.fewest_agents), 0), per_day)
+        start = _erlang_start(load, handle_s, sample)
+    least = np.where(is_open, np.maximum(start, rules.fewest_agents), 0)
+    search = _Search(sample, least, per_day + mail_per_day)
     search.raise_()
     search.remove()
     while 2 * sample.n_contacts <= most_contacts and search.reopen():
@@ -122,7 +125,7 @@ def required_agents(
     next_batch = sample.next_batch
     for repair in range(_REPAIRS + 1):
         fresh = Sample(demand, rules, next_batch, len(sample.plans))
-        fresh.group, next_batch = group, fresh.next_batch
+        fresh.group, fresh.mail_group, next_batch = group, mail_group, fresh.next_batch
         check = fresh.judge(search.agents)
         # At first every miss; later those alone that chance does not explain.
         allowance = 0.0 if repair == 0 else _CHANCE
@@ -194,14 +197,15 @@ class _Search:
         self.step: Ints = np.array(
             [np.maximum(1, agents[kind < 0].min(axis=0) // 8) for kind in self.kinds]
         )
-        self.last = np.array(
-            [np.flatnonzero((sample.group == g).any(axis=0))[-1] for g in range(sample.n_groups)],
-            dtype=np.int64,
-        )
-        self.team = np.array(
-            [np.flatnonzero((sample.group == g).any(axis=1))[0] for g in range(sample.n_groups)],
-            dtype=np.int64,
-        )
+        # Of each judged group its team and its cells in time.
+        self.team = np.empty(sample.n_groups, dtype=np.int64)
+        self.cells: list[Ints] = []
+        for group in range(sample.n_groups):
+            of_mail = np.flatnonzero(sample.mail_group == group)
+            teams, cells = np.nonzero(sample.group == group)
+            self.team[group] = of_mail[0] if of_mail.size else teams[0]
+            self.cells.append(np.flatnonzero(is_open) if of_mail.size else cells)
+        self.last = np.array([cells[-1] for cells in self.cells], dtype=np.int64)
         self.verdict: _Verdict
 
     def reopen(self) -> bool:
@@ -223,8 +227,12 @@ class _Search:
             severe = verdict.margin < -0.2
             for group in np.flatnonzero(verdict.failing & (~same_run | severe)):
                 team = self.team[group]
-                mine = np.flatnonzero(self.sample.group[team] == group)
-                at = mine[judged.misses[team, mine].argmax()]
+                mine = self.cells[group]
+                if group == self.sample.mail_group[team]:
+                    # A mail can be worked at any time: where there are fewest to do it.
+                    at = mine[self.agents[team, mine].argmin()]
+                else:
+                    at = mine[judged.misses[team, mine].argmax()]
                 share = 0.1 if verdict.margin[group] < -0.1 else 0.0
                 self.agents[team, at] += max(1, round(share * float(self.agents[team, at])))
                 if self.agents[team, at] > _MOST_AGENTS:
@@ -298,8 +306,8 @@ class _Search:
         return change
 
 
-def _offered(sample: Sample) -> tuple[Reals, Reals, Reals]:
-    """Contacts a day and load (erlangs) by cell, and mean work by team, where nobody waits."""
+def _offered(sample: Sample) -> tuple[Reals, Reals, Reals, Reals]:
+    """Where nobody waits: live contacts and mails a day and load (erlangs) by cell, mean work."""
     demand, n = sample.demand, sample.n_intervals
     interval_us = demand.interval_s * 1_000_000
     first = sample.plans[0]
@@ -317,7 +325,7 @@ def _offered(sample: Sample) -> tuple[Reals, Reals, Reals]:
     mine = visits.team >= 0
     team, begins = visits.team[mine], (visits.arrived + visits.waited)[mine]
     ends = begins + visits.served[mine]
-    per_day = sample.counted(visits) / sample.replications
+    per_day, mails = (sample.counted(visits, of) / sample.replications for of in (False, True))
     load = np.zeros(per_day.shape)
     for interval in range(n):
         within = np.minimum(ends, (interval + 1) * interval_us) - np.maximum(
@@ -327,10 +335,10 @@ def _offered(sample: Sample) -> tuple[Reals, Reals, Reals]:
     served = np.bincount(team, visits.served[mine], minlength=sample.n_teams)
     count = np.bincount(team, minlength=sample.n_teams)
     handle_s = np.maximum(1.0, served / np.maximum(count, 1) / 1e6)
-    return per_day, load / (sample.replications * interval_us), handle_s
+    return per_day, mails, load / (sample.replications * interval_us), handle_s
 
 
-def _erlang_start(per_day: Reals, load: Reals, handle_s: Reals, sample: Sample) -> Ints:
+def _erlang_start(load: Reals, handle_s: Reals, sample: Sample) -> Ints:
     rules, demand = sample.rules, sample.demand
     patience = sample.plans[0].trials["patience"][:: demand.max_attempts]
     leaves = patience[patience != NOBODY]
@@ -338,52 +346,12 @@ def _erlang_start(per_day: Reals, load: Reals, handle_s: Reals, sample: Sample) 
     patience_s = max(1.0, float(leaves.mean()) / 1e6) if leaves.size else None
     target = (patience_s, rules.within_s, rules.target_share, rules.max_abandonment)
     start: Ints = np.zeros(load.shape, dtype=np.int64)
-    for team in np.flatnonzero(per_day.sum(axis=1) > 0).tolist():
+    for team in np.flatnonzero(load.sum(axis=1) > 0).tolist():
         start[team] = [
             fewest_agents(3600 * erlangs / handle_s[team], handle_s[team], *target)
             for erlangs in load[team].tolist()
         ]
     return start
-
-
-def _groups(per_day: Reals, is_open: Flags) -> Ints:
-    """Which cells are judged together: a number for each, in time within a team; -1: closed.
-
-    A run of quiet intervals is cut into groups of :data:`FEW` contacts a day; what is left over
-    joins the group before, or a neighbour where the whole run has fewer.
-    """
-    group: Ints = np.full(per_day.shape, -1)
-    number = 0
-    for team, counts in enumerate(per_day):
-        parts: list[list[int]] = []
-        quiet: list[int] = []
-        for at in np.flatnonzero(is_open).tolist():
-            broken = bool(quiet) and at != quiet[-1] + 1
-            if quiet and (broken or counts[at] >= FEW):
-                _settle(parts, quiet, counts)
-                quiet = []
-            if counts[at] >= FEW:
-                parts.append([at])
-            else:
-                quiet.append(at)
-                if counts[quiet].sum() >= FEW:
-                    parts.append(quiet)
-                    quiet = []
-        _settle(parts, quiet, counts)
-        for part in parts:
-            group[team, part] = number
-            number += 1
-    return group
-
-
-def _settle(parts: list[list[int]], quiet: list[int], counts: Reals) -> None:
-    """Put a remainder with too few contacts where it belongs."""
-    if not quiet:
-        return
-    if parts:
-        parts[-1] += quiet
-    else:
-        parts.append(quiet)
 
 
 def _work_h(plan: Plan, replications: int) -> Reals:
