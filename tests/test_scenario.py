@@ -68,7 +68,7 @@ def test_every_default_number_has_a_source(write):
         ),
         (
             "[demand]\nday = 'wekday'",
-            "pilot.toml: demand.day = 'wekday'; expected 'weekday', 'weekend' or 'any'; "
+            "pilot.toml: demand.day = 'wekday'; expected 'weekday', 'weekend', 'any' or 'week'; "
             "did you mean weekday?",
         ),
         ("[rollout]\nvalue_tolerance = 40", "rollout.value_tolerance = 40; expected 0 <= x <= 1;"),

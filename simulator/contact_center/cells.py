@@ -12,7 +12,7 @@ Why
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol, get_args
 
@@ -169,8 +169,11 @@ def _finished(
             pool.submit(_one, visits, desk): key for key, visits in waiting.items()
         }
         try:
-            for future in as_completed(running):
-                yield running[future], future.result()
+            while running:
+                # Not `as_completed`, which answers an interrupt with a traceback of its own.
+                done, _ = wait(running, return_when=FIRST_COMPLETED)
+                for future in done:
+                    yield running.pop(future), future.result()
         except BaseException:
             # Interrupted: what has not begun is not waited for.
             pool.shutdown(wait=False, cancel_futures=True)
