@@ -29,6 +29,7 @@ lint:
 bench:
     .venv/bin/python -m tests.benchmarks.desk
     .venv/bin/python -m tests.benchmarks.growth
+    .venv/bin/python -m tests.benchmarks.staffing
 
 # write the reports of a run again
 report RUN="outputs/quickstart":
