@@ -45,9 +45,10 @@ def main() -> None:
         shifts = restaffed(("human_only", "human", "central"), found, rules, 0.3)
         took = time.perf_counter() - began
         print(
-            f"{name:<20} search {searched:5.1f} s, with shifts {took:5.1f} s (target: below 60); "
+            f"{name:<20} search {searched:5.1f} s, with shifts {took:5.1f} s (below 60 wanted); "
             f"{found.required.sum()} agent-half-hours, "
-            f"{shifts.shifts['paid_hours'].sum():.0f} paid hours; least service level on {found.replications} fresh days "
+            f"{shifts.shifts['paid_hours'].sum():.0f} paid hours; "
+            f"least service level on {found.replications} fresh days "
             f"{np.nanmin(found.check.service):.1%}"
         )
 
