@@ -657,7 +657,7 @@ def test_at_the_next_opening(run: Run) -> None:
         ("too late/0", None, 150, None, None, None),
         ("b/1", None, 155, None, None, None),
     ]
-    assert contacts["outcome"].to_list() == ["answered"] * 5 + ["unserved"] * 2
+    assert contacts["outcome"].to_list() == ["answered"] * 5 + ["turned_away"] * 2
 
 
 def test_outside_hours_the_queue_may_be_open(run: Run) -> None:
@@ -690,6 +690,26 @@ def test_overflow_and_deadline_count_from_the_opening(run: Run) -> None:
         [opening("voice", 10, 50, "next_opening")],
     )
     assert log(contacts) == [("a/0", "x", 10, 30, 40, None)]
+
+
+def test_a_deadline_runs_while_the_desk_is_closed(run: Run) -> None:
+    late, soon = {"priority": EMAIL_PRIORITY, "deadline_ms": 20}, {"priority": EMAIL_PRIORITY}
+    contacts = run(
+        [
+            call("in hand", 90, 30),
+            email("not yet due", 6, **soon, deadline_ms=500),
+            email("overdue by then", 60, **late),
+            call("call", 101),
+        ],
+        [presence("x", 0, 999)],
+        hours=[opening("email", 0, 5, "next_opening"), opening("email", 100, 900, "next_opening")],
+    )
+    assert contacts.select("contact_id", "arrived_ms", "started_ms", "deadline_ms").rows() == [
+        ("in hand/0", 90, 90, None),
+        ("not yet due/0", 100, 140, 406),
+        ("overdue by then/0", 100, 120, -20),
+        ("call/0", 101, 130, None),
+    ]
 
 
 # Presence.

@@ -41,6 +41,7 @@ class Stay:
     agent: str | None
     team: str | None
     arrived: float
+    came: float
     started: float
     ended: float
     left: float
@@ -56,7 +57,7 @@ class Stay:
         allowed = self.source["deadline_ms"]
         if self.attempt:
             own = max(own, ORDINARY_PRIORITY)
-        if allowed is not None and self.arrived + allowed * US < at:
+        if allowed is not None and self.came + allowed * US < at:
             own = min(own, ORDINARY_PRIORITY)
         return own
 
@@ -86,6 +87,7 @@ class Seen:
             state.DONE: "answered",
             state.ABANDONED: "abandoned",
             state.TURNED_AWAY: "turned_away",
+            state.DUE: "turned_away",
         }
         self.stays = [
             Stay(
@@ -96,6 +98,7 @@ class Seen:
                 None if one["agent"] == NOBODY else there.agent_ids[one["agent"]],
                 None if one["team"] == NOBODY else names[one["team"]],
                 int(one["arrived"]),
+                int(one["arrived" if one["came"] == NOBODY else "came"]),
                 *(inf if one[f] == NOBODY else int(one[f]) for f in ("started", "ended", "left")),
                 int(one["handled"]) / PARTS,
             )
@@ -179,8 +182,9 @@ def test_every_visit_has_one_outcome_and_nobody_else_visits(day: Day) -> None:
         opening_us, outside = opens(day.hours, source["channel"], at // US)
         opening_us = at if opening_us == at // US else opening_us * US
         closed = opening_us != at and outside == "turn_away"
-        assert (stay.outcome == "turned_away") == closed
         comes = outside != "next_opening" or opening_us < inf
+        # Also who is told to come at an opening that the day does not have.
+        assert (stay.outcome == "turned_away") == (closed or not comes)
         assert stay.arrived == (opening_us if outside == "next_opening" and comes else at)
         if stay.outcome == "answered":
             assert stay.arrived <= stay.started <= stay.ended < inf
@@ -192,9 +196,9 @@ def test_every_visit_has_one_outcome_and_nobody_else_visits(day: Day) -> None:
             assert stay.left - stay.arrived == patience * US
             over = stay.left
         elif stay.outcome == "turned_away":
-            over = at
+            over = at if closed else inf
         else:
-            assert patience is None or not comes
+            assert patience is None
         if stay.outcome != "answered":
             assert stay.agent is None
             assert stay.started == stay.ended == inf

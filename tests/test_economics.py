@@ -51,9 +51,9 @@ def hours(stage, candidate, bound, *needed):
 
 @pytest.fixture
 def priced():
-    human = {"offered_per_day": 100, "abandonment_rate": 0.05, "complaint_rate": 0.02}
-    bot = {"offered_per_day": 40, "abandonment_rate": 0.1}
-    back = {"offered_per_day": 110, "abandonment_rate": 0.1}
+    human = {"abandoned_per_day": 5, "complaint_rate": 0.02}
+    bot = {"abandoned_per_day": 4}
+    back = {"abandoned_per_day": 11}
     kpis = build(
         "kpis",
         kpi("human_only", "human", "central", **human)
@@ -126,7 +126,7 @@ def test_losing_customers_is_not_cheaper(priced):
     kpis, days, needed = priced
     lost = kpis.with_columns(
         estimate=kpis["estimate"].zip_with(
-            kpis["metric"] != "abandonment_rate", kpis["estimate"] * 0 + 0.9
+            kpis["metric"] != "abandoned_per_day", kpis["estimate"] * 0 + 90.0
         )
     )
     assert value(
@@ -274,4 +274,4 @@ def test_whose_words_an_outage_and_a_return_leave():
     assert (found["arrivals_per_day"], found["automatic_per_day"]) == (3, 2)
     # One from the bot, one from the person instead of it, and both where the customer comes back.
     assert (found["promises_per_day"], found["bot_promises_per_day"]) == (4, 2)
-    assert (found["bot_replies_per_day"], found["quits_per_day"]) == (2, 1)
+    assert (found["bot_replies_per_day"], found["quits_per_day"]) == (2, 0)

@@ -129,6 +129,7 @@ def test_a_day_by_hand() -> None:
         "needed_hours_per_day": pytest.approx(360 / 3600),
         # Logged in 1800 s and 80 s after the end of the shift.
         "occupancy": pytest.approx(240 / 1880),
+        "abandoned_per_day": 2,
         "unserved_per_day": 1,
         "deadline_met_rate": None,
         # The second visit of e still waits at midnight.

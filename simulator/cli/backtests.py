@@ -43,6 +43,13 @@ def backtest(
     json_: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Test the queue model on the second half of a log's days. Exit code 0: it passes; 1: not."""
+    if log is not None and format_ == "sample":
+        from simulator.errors import HistoryError
+
+        raise HistoryError(
+            f"{log}: format sample is the built-in sample and reads no file; say what the log is, "
+            "as in --format csv, or leave the log out"
+        )
     from simulator.scenario import ContactCenter, History
     from simulator.scenario_file import validate_part
 
@@ -89,6 +96,8 @@ def backtest(
         for row in table.filter(table["metric"] != "verdict").to_dicts():
             value = "-" if row["estimate"] is None else f"{row['estimate']:.3f}"
             typer.echo(f"  {row['status']:<12} {row['metric']:<24} {value:>8}  {row['reason']}")
+        if format_ == "sample":
+            typer.echo("The built-in synthetic sample, not your operation.")
         typer.echo(verdict_sentence(table))
     raise typer.Exit(0 if status == "pass" else 1)
 

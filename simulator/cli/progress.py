@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from rich.progress import TaskID
 
+# In a pipe a long stage says how far it is no more often than this.
+_QUIET_S = 10.0
 NAMES = {
     "history": "reading the history",
     "backtest": "back-testing the desk",
@@ -40,12 +42,15 @@ def progress() -> Iterator[Tell]:
     """Show progress while the block runs."""
     if not sys.stderr.isatty():
         began = time.monotonic()
-        told: set[str] = set()
+        told: dict[str, float] = {}
 
         def plain(stage: str, done: int, total: int, /) -> None:
-            if stage not in told:
-                told.add(stage)
-                print(f"{time.monotonic() - began:6.1f} s  {NAMES[stage]}", file=sys.stderr)
+            now = time.monotonic()
+            if stage in told and (done == 0 or now - told[stage] < _QUIET_S):
+                return
+            far = f" ({done} of {total})" if done else ""
+            told[stage] = now
+            print(f"{now - began:6.1f} s  {NAMES[stage]}{far}", file=sys.stderr)
 
         yield plain
         return

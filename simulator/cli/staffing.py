@@ -29,6 +29,7 @@ def staff(
     """The fewest agents by half-hour that meet a target, shifts for them, and paid hours a day."""
     from simulator import pipeline
     from simulator.cli.progress import progress
+    from simulator.errors import ScenarioError
     from simulator.scenario import Staffing
     from simulator.scenario_file import validate_part
     from simulator.store import RunFolder
@@ -39,6 +40,10 @@ def staff(
     if target is not None:
         asked["target_share"], asked["within_s"] = _target(target)
     if max_abandonment is not None:
+        if not 0.1 <= max_abandonment <= 100:
+            raise ScenarioError(
+                f"--max-abandonment {max_abandonment:g}: expected 0.1 to 100, in per cent"
+            )
         asked["max_abandonment"] = max_abandonment / 100
     rules = validate_part(Staffing, asked, "staff")
     with progress() as tell:
@@ -51,9 +56,11 @@ def staff(
         typer.echo(json.dumps(answer, ensure_ascii=False, indent=2))
         return
     typer.echo(
-        f"Fewest agents for {rules.target_share:.4g} within {rules.within_s:g} s and at most "
-        f"{rules.max_abandonment:.4g} abandoned, in every half-hour:"
+        f"The fewest agents found with {100 * rules.target_share:g} % answered within "
+        f"{rules.within_s:g} s and at most {100 * rules.max_abandonment:g} % lost, half-hour by "
+        "half-hour."
     )
+    typer.echo(_checked(tables["staffing"], rules.target_share))
     for line in _lines(tables):
         typer.echo(line)
     typer.echo(f"\nWritten to {run / 'tables'}: {', '.join(f'{n}.parquet' for n in tables)}")
@@ -68,7 +75,24 @@ def _target(text: str) -> tuple[float, float]:
             f"--target {text}: expected a share in per cent and seconds, such as 80/20 for 80 % "
             "within 20 s"
         )
-    return float(match[1]) / 100, float(match[2])
+    share = float(match[1])
+    if not 1 <= share <= 99:
+        raise ScenarioError(f"--target {text}: expected a share of 1 to 99 per cent, as in 80/20")
+    return share / 100, float(match[2])
+
+
+def _checked(staffing: pl.DataFrame, share: float) -> str:
+    """How the half-hours did on customers that the search had not seen."""
+    import polars as pl
+
+    keys = ["stage", "candidate", "bound", "team", "judged_with_s"]
+    judged = staffing.drop_nulls("service_level").unique(keys)
+    clearly = judged.filter(pl.col("service_level_high") < share).height
+    below = judged.filter(pl.col("service_level") < share).height
+    return (
+        f"Checked on customers that the search had not seen: of {judged.height} half-hours (quiet "
+        f"ones together) {below} lie below the target, {clearly} of them by more than chance."
+    )
 
 
 def _lines(tables: dict[str, pl.DataFrame]) -> list[str]:
@@ -78,7 +102,7 @@ def _lines(tables: dict[str, pl.DataFrame]) -> list[str]:
     cell = ["stage", "candidate", "bound"]
     lines = [
         "",
-        f"{'stage':<18}{'candidate':<18}{'bound':<9}{'team':<14}{'peak':>5}{'agent-h':>9}"
+        f"{'stage':<18}{'candidate':<18}{'bound':<9}{'team':<14}{'most':>5}{'required':>9}"
         f"{'in shifts':>10}{'worst half-hour on fresh seeds':>34}",
     ]
     for key, part in tables["staffing"].group_by(*cell, "team", maintain_order=True):

@@ -249,7 +249,7 @@ def _one(visits: pl.DataFrame, desk: Desk) -> Results:
         log = contacts_of(plan, r, run(plan, r, there), there, desk.by.teams)
         logs.append(log)
         numbers.append(number)
-        if r == 0 or n_kept + log.height <= _MOST_KEPT:
+        if r == len(kept) - 1 and (r == 0 or n_kept + log.height <= _MOST_KEPT):
             kept.append(log)
             n_kept += log.height
         if sum(map(len, logs)) >= _AT_ONCE:

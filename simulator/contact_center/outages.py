@@ -114,7 +114,10 @@ def with_outages(arrivals: pl.DataFrame, outages: Sequence[tuple[int, int]]) -> 
             arrives_ms=pl.when(down).then("at").otherwise("arrives_ms"),
             work_ms=pl.when(down).then("down").otherwise("work_ms"),
             saved_ms=pl.when(~down).then("saved_ms"),
-            priority=pl.when(down).then(pl.min_horizontal("priority", grade)).otherwise("priority"),
+            # Nobody waits in line with a mail, whoever dropped it.
+            priority=pl.when(down & (pl.col("channel") != "email"))
+            .then(pl.min_horizontal("priority", grade))
+            .otherwise("priority"),
         ),
     )
 

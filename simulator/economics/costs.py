@@ -27,7 +27,7 @@ def costs(
     """The table ``costs``: money a day by cell, bound and segment.
 
     Args:
-        kpis: table ``kpis``: ``offered_per_day, abandonment_rate, complaint_rate``.
+        kpis: table ``kpis``: ``abandoned_per_day, complaint_rate``.
         volumes: table ``volumes``.
         hours: table ``desk_hours``; a cell without rows had no visit on any day.
         draws: the input day of each replication.
@@ -52,7 +52,7 @@ def costs(
         how="left",
         maintain_order="left",
     )
-    for metric in ("offered_per_day", "abandonment_rate", "complaint_rate"):
+    for metric in ("abandoned_per_day", "complaint_rate"):
         one = kpis.filter(pl.col("metric") == metric)
         wide = wide.join(
             one.select(*_GROUP, pl.col("estimate").alias(metric)),
@@ -61,7 +61,7 @@ def costs(
             maintain_order="left",
         )
     wage = money.wage_per_hour.value / (money.target_occupancy.value * (1 - money.shrinkage.value))
-    left = (pl.col("offered_per_day") * pl.col("abandonment_rate")).fill_null(0.0)
+    left = pl.col("abandoned_per_day").fill_null(0.0)
     parts = ["labour_money", "bot_money", "promise_money", "complaint_money", "abandonment_money"]
     wide = wide.with_columns(
         (pl.col("needed_hours") * wage).alias("labour_money"),

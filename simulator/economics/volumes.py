@@ -27,7 +27,8 @@ def volumes(
     """
     hit = (pl.col("cause") == "outage") & pl.col("arrives_ms").is_not_null()
     bot = pl.col("automatic") & ~hit
-    quits = pl.col("bot_quits_at").is_not_null() & ~hit
+    # Who quits and comes back is not lost: the desk will see.
+    quits = pl.col("bot_quits_at").is_not_null() & ~hit & (pl.col("cause") != "hand_back")
     # Who comes back from the bot hears a person as well.
     comes_back = pl.col("cause").is_in(["hand_back", "recontact"])
     said = (

@@ -79,7 +79,8 @@ def run(
     stages: dict[str, Callable[[], None]] = {one.__name__: one for one in steps.in_order()}
     stages["report"] = partial(report, folder)
     for name, step in stages.items():
-        tell(name, 0, 0)
+        if name != "staffing":
+            tell(name, 0, 0)
         began = time.perf_counter()
         step()
         timings[name] = round(time.perf_counter() - began, 3)
@@ -100,6 +101,7 @@ def staff(folder: RunFolder, asked: StaffingAsked, *, tell: Tell) -> dict[str, p
     for step in (steps.money, steps.evidence, steps.assumed):
         step()
     report(folder)
+    folder.note(finished=True)
     return {name: folder.table(name) for name in STAFFING}
 
 

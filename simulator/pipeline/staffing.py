@@ -21,6 +21,7 @@ TABLES = ("staffing", "staffing_shifts", "staffing_hours")
 _DAYS = 20
 _INTERVAL_S = 1800
 _KEPT_BATCHES = 24
+_MOST_CONTACTS, _MOST_DAYS = 600_000, 320
 
 
 class _Batches:
@@ -41,6 +42,11 @@ class _Batches:
         streams = Streams(int(stable_hash([seed])[0]))
         return drawn(self.scenario, self.table, self.script, streams)
 
+    @property
+    def per_day(self) -> int:
+        """Contacts of a day, those of bots included."""
+        return self.batch(0).people.height // _DAYS
+
     def demand(self, cell: pl.DataFrame, bound: str) -> Demand:
         """What the search needs to know of one cell and bound."""
         one, first = self.scenario, self.batch(0)
@@ -55,12 +61,22 @@ class _Batches:
             open=[bool(((starts < at + length) & (ends > at)).any()) for at in begins.tolist()],
             interval_s=_INTERVAL_S,
             max_chats={team.name: team.chats_at_once for team in one.contact_center.teams},
+            gain=_mean_gain(first.who.roster),
             max_attempts=one.demand.max_attempts,
             chat_speed=one.contact_center.chat_speed,
             hours=first.hours,
             queue_limit=one.contact_center.queue_limit.model_dump(exclude_none=True),
             threads=one.simulation.processes,
         )
+
+
+def _mean_gain(roster: pl.DataFrame) -> dict[str, float]:
+    """By team, the gain of whoever is there, each by the time that he is."""
+    there = pl.col("ends_ms") - pl.col("starts_ms")
+    means = roster.group_by("team").agg(
+        ((pl.col("gain").fill_null(1.0) * there).sum() / there.sum()).alias("gain")
+    )
+    return dict(means.iter_rows())
 
 
 def staffed(
@@ -90,8 +106,8 @@ def staffed(
     """
     if scenario.demand.day == "week":
         raise RunError(
-            'demand.day = "week": expected a run of one day to staff, such as "weekday"; run the '
-            "scenario again with --set demand.day=weekday"
+            'demand.day = "week": expected a run of one day to staff; run the scenario once more '
+            "with --set demand.day=weekday --set simulation.warm_up_days=0 --out ANOTHER"
         )
     people = _Batches(scenario, table)
     script = people.script.rows
@@ -107,11 +123,20 @@ def staffed(
         or (candidate in (None, cell["candidate"][0]) and stage in (None, cell["stage"][0]))
         for bound in (BOUNDS if cell["automated"].any() else ("central",))
     ]
+    if (candidate or stage) and not any(cell["stage"][0] != baseline for cell, _ in cells):
+        there = sorted(set(script.select("stage", "candidate").rows()))
+        raise RunError(
+            f"--candidate {candidate or 'any'} --stage {stage or 'any'}: no such pair besides the "
+            f"baseline; expected one of {', '.join(f'{c} at {s}' for s, c in there)}"
+        )
     found: dict[tuple[str, str, str], Restaffed] = {}
     for done, (cell, bound) in enumerate(cells):
         tell(done, len(cells))
         name = (cell["stage"][0], cell["candidate"][0], bound)
-        answer = required_agents(people.demand(cell, bound), rules)
+        demand = people.demand(cell, bound)
+        # A small desk would need years for as many contacts, and each day takes time.
+        most = min(_MOST_CONTACTS, _MOST_DAYS * people.per_day)
+        answer = required_agents(demand, rules, most_contacts=most)
         found[name] = restaffed(name, answer, rules, scenario.money.shrinkage.value, _INTERVAL_S)
     tables = {
         "staffing": pl.concat([one.staffing for one in found.values()]),

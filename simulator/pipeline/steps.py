@@ -259,14 +259,15 @@ class Steps:
         settings = [
             [part.model_dump(mode="json", exclude={"processes"}) for part in parts],
             one.history.timezone,
+            one.history.assume.model_dump(mode="json"),
             request,
         ]
 
         def work() -> Frames:
-            self.folder.note(staffing=request if asked else None)
             if asked is None:
+                self.folder.note(staffing=None)
                 return {name: empty(name) for name in STAFFING}
-            return staffed(
+            found = staffed(
                 one,
                 self.folder.table,
                 asked.rules,
@@ -274,6 +275,9 @@ class Steps:
                 asked.stage,
                 partial(self.tell, "staffing"),
             )
+            # Only an answer takes the place of an earlier one; money and gates are behind now.
+            self.folder.note(staffing=request, finished=False)
+            return found
 
         self._stage(inputs, settings, list(STAFFING), work)
 

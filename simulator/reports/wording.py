@@ -42,6 +42,7 @@ METRICS: dict[str, Metric] = {
         "Service level", "rate", "answered in time / (answered + abandoned later than that)"
     ),
     "abandonment_rate": Metric("Abandonment", "rate", "abandoned / offered"),
+    "abandoned_per_day": Metric("Abandoned", "count", "left while waiting, a day"),
     "occupancy": Metric("Occupancy", "rate", "busy agent time / logged-in agent time"),
     "human_hours_per_day": Metric("Human work", "hours", "hours of handle time a day"),
     "needed_hours_per_day": Metric(

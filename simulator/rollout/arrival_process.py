@@ -104,6 +104,7 @@ def arrivals_of(
     scale = demand.scale
     if assume.contacts_per_day is not None or dated.is_empty():
         table, method = _from_profile(fresh, demand, simulation, assume, streams)
+        scale = 1.0
         days: list[tuple[date | None, ...]] = [(None,) * len(positions)] * simulation.days
     else:
         table, drawn, method, found = _from_log(dated, demand, simulation, streams)
@@ -165,7 +166,7 @@ def _from_profile(
     fresh: pl.DataFrame, demand: Demand, simulation: Simulation, assume: Assume, streams: Streams
 ) -> tuple[pl.DataFrame, str]:
     given = assume.contacts_per_day
-    mean = given.value if given is not None else float(fresh.height)
+    mean = (given.value if given is not None else float(fresh.height)) * demand.scale
     shares = np.asarray(assume.arrival_profile, float)
     edges = np.concatenate([[0.0], np.cumsum(shares / shares.sum())])
     frames = []

@@ -229,7 +229,13 @@ def arrivals(
         pl.col("bot_turn_ms").list.sum().alias("bot_ms"),
         (pl.col("automated") & (pl.col("quits_after") < pl.col("n_quittable"))).alias("quits"),
     )
-    back_ms = pl.col("at_ms") + pl.col("bot_ms") + int(rollout.hand_back_delay_s.value * 1000)
+    # Who quits does not wait for the replies after that.
+    with_bot_ms = (
+        pl.when("quits")
+        .then(pl.col("bot_turn_ms").list.head(pl.col("quits_after")).list.sum())
+        .otherwise("bot_ms")
+    )
+    back_ms = pl.col("at_ms") + with_bot_ms + int(rollout.hand_back_delay_s.value * 1000)
     automated, status = pl.col("automated"), pl.col("status")
     outcome = (
         pl.when(~automated)

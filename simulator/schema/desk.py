@@ -131,7 +131,8 @@ TABLES = {
     # waiting when the last agent left. `offered_team` is the first of the contact's preferences
     # (null: no team may take it). `work_ms` is net of what drafts save the agent who took it (an
     # ordinary one where nobody did); `handled_ms` is the agent's own time, less than `ended_ms -
-    # started_ms` where chats shared it.
+    # started_ms` where chats shared it. `deadline_ms` counts from `arrived_ms`, the
+    # opening for those who came before it: then it is shorter, or below 0.
     "contacts": Table(
         {
             "replication": INT,

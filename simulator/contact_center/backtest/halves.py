@@ -20,6 +20,9 @@ A held-out day with a quarter of an hour busier than the busiest of the calibrat
 have been by chance (Poisson, p < .001) counts like any other, and is named: nothing was learnt
 about such a load. What the correlation would be without it is told, and has no limit.
 
+Of the scenario's desk it knows target, patience and who is there, not chats at once, opening hours
+and queues of a size: where the scenario has them, the verdict says that the back-test had not.
+
 What it cannot show: with inferred presence, the held-out days' own services say who was there. It
 is the queue that is tested then, given the staffing, not the staffing.
 """
@@ -162,7 +165,19 @@ def backtest(
         ]
     )
     found = tables.conform("backtest_days", table.sort("day", "metric"))
-    method = staff.method + (
+    left_out = [
+        what
+        for what, is_so in (
+            ("chats are worked one at a time", any(t.chats_at_once > 1 for t in desk.teams)),
+            ("the desk is always open", bool(desk.opening)),
+            ("any number may wait", bool(desk.queue_limit.model_dump(exclude_none=True))),
+        )
+        if is_so
+    ]
+    method = staff.method
+    if left_out:
+        method += f"; unlike at the desk of the scenario {', '.join(left_out)} in the back-test"
+    method += (
         "; waits are those of answered contacts, since the log does not know "
         "how long the others waited"
         if how.answered_only

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from functools import cache
 from threading import Lock
 from typing import Any
@@ -24,8 +24,8 @@ from numba.core import cgutils
 from numba.extending import intrinsic, register_jitable
 from numpy.typing import NDArray
 
-from simulator.contact_center.desk import lines, rules, state
-from simulator.contact_center.desk.plan import KEY, NOBODY_THERE, Plan, Presence, replication
+from simulator.contact_center.desk import clock, lines, plan, rules, state
+from simulator.contact_center.desk.plan import KEY, Plan, Presence, replication
 from simulator.contact_center.desk.rules import expect, step
 from simulator.contact_center.desk.state import (
     ARRIVAL,
@@ -71,21 +71,6 @@ _COMPILING = Lock()
 _OPTIONS = {"error_model": "numpy"}
 
 
-def run(plan: Plan, presence: Mapping[int, Presence]) -> Iterator[tuple[int, NDArray[Any]]]:
-    """Run every replication of a plan.
-
-    Args:
-        plan: of the arrivals.
-        presence: of each replication; one that is missing has nobody at work.
-
-    Yields:
-        The replication's number and its visits (records of :class:`state.Visit`), in the order of
-        their sequence numbers.
-    """
-    for r, number in enumerate(plan.replications.tolist()):
-        yield number, visits_of(plan, r, presence.get(number, NOBODY_THERE))
-
-
 def visits_of(plan: Plan, r: int, presence: Presence) -> NDArray[Any]:
     """The visits of the ``r``-th replication of a plan."""
     one = replication(plan, r, presence)
@@ -106,7 +91,7 @@ def _compiled() -> Callable[..., int]:
     """The compiled driver; compiled once for each version of the rules, and kept on disk."""
     functions = [
         function
-        for module in (lines, rules)
+        for module in (clock, lines, rules)
         for function in vars(module).values()
         if inspect.isfunction(function) and function.__module__ == module.__name__
     ]
@@ -115,7 +100,7 @@ def _compiled() -> Callable[..., int]:
     # What is kept on disk is known by the driver's own code and the values that it closes over, not
     # by the functions that it calls: so it closes over their digest, and over nothing else, since
     # not everything has the same bytes in each process.
-    sources = "".join(inspect.getsource(module) for module in (rules, lines, state))
+    sources = "".join(inspect.getsource(module) for module in (rules, lines, clock, state, plan))
     version = int(hashlib.sha256(sources.encode()).hexdigest()[:15], 16)
 
     def drive(

@@ -38,6 +38,7 @@ Why
 
 from __future__ import annotations
 
+from simulator.contact_center.desk.clock import deadline, next_opening
 from simulator.contact_center.desk.lines import (
     first_waiting,
     free_agent,
@@ -78,6 +79,7 @@ def expect(desk: Desk, subject: int, row: int, attempt: int) -> None:
     visit.tier = desk.entry[row]
     visit.rank = desk.rank_again[row] if attempt else desk.rank[row]
     visit.state = DUE
+    visit.came = NOBODY
     visit.agent = NOBODY
     visit.team = NOBODY
     visit.started = NOBODY
@@ -128,6 +130,8 @@ def arrive(desk: Desk, subject: int, now: int) -> None:
         turn_away(desk, subject, now)
         return
     visit.state = WAITING
+    if visit.came != NOBODY:
+        see_if_overdue(desk, subject, now)
     join_queue(desk, subject)
     patience = desk.patience[visit.row * desk.n_trials + visit.attempt]
     if patience != NOBODY:
@@ -174,9 +178,7 @@ def reach(desk: Desk, subject: int, now: int) -> None:
     if visit.state != WAITING:
         return
     leave_queue(desk, subject)
-    allowance = desk.allowance[visit.row]
-    if allowance != NOBODY and visit.arrived + allowance == now:
-        visit.rank = min(visit.rank, desk.tally[0].overdue_rank)
+    see_if_overdue(desk, subject, now)
     while desk.tiers[visit.tier].more and (
         visit.arrived + desk.tiers[visit.tier + 1].since_arrival <= now
     ):
@@ -326,13 +328,23 @@ def ask_milestone(desk: Desk, subject: int) -> None:
     at = NOBODY
     if desk.tiers[visit.tier].more:
         at = visit.arrived + desk.tiers[visit.tier + 1].since_arrival
-    allowance = desk.allowance[visit.row]
-    if allowance != NOBODY and visit.rank > desk.tally[0].overdue_rank:
-        deadline = visit.arrived + allowance
-        if at == NOBODY or deadline < at:
-            at = deadline
+    overdue = deadline(desk, subject)
+    if (
+        overdue != NOBODY
+        and visit.rank > desk.tally[0].overdue_rank
+        and (at == NOBODY or overdue < at)
+    ):
+        at = overdue
     if at != NOBODY:
         ask(desk, MILESTONE, subject, at)
+
+
+def see_if_overdue(desk: Desk, subject: int, now: int) -> None:
+    """Past its deadline a contact waits with those of ordinary priority."""
+    overdue = deadline(desk, subject)
+    if overdue != NOBODY and overdue <= now:
+        visit = desk.visits[subject]
+        visit.rank = min(visit.rank, desk.tally[0].overdue_rank)
 
 
 def come_back(desk: Desk, subject: int, now: int, abandoned: bool) -> None:
@@ -355,6 +367,8 @@ def closed(desk: Desk, subject: int, opens: int, now: int) -> None:
     if desk.hours[desk.tiers[visit.tier].hours].outside == TURN_AWAY:
         turn_away(desk, subject, now)
     elif opens != NOBODY:
+        if visit.came == NOBODY:
+            visit.came = now
         ask(desk, ARRIVAL, subject, opens)
 
 
@@ -364,22 +378,6 @@ def turn_away(desk: Desk, subject: int, now: int) -> None:
     visit.state = TURNED_AWAY
     visit.left = now
     come_back(desk, subject, now, True)
-
-
-def next_opening(desk: Desk, hours: int, now: int) -> int:
-    """``now`` if the desk is open, else when it opens next, or NOBODY."""
-    first = desk.hours[hours].first
-    last = desk.hours[hours].last
-    # The first opening that closes after now.
-    while first < last:
-        middle = (first + last) // 2
-        if desk.openings[middle].closes <= now:
-            first = middle + 1
-        else:
-            last = middle
-    if first == desk.hours[hours].last:
-        return NOBODY
-    return max(now, desk.openings[first].opens)
 
 
 def ask(desk: Desk, kind: int, subject: int, time: int) -> None:

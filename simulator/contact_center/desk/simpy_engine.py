@@ -11,7 +11,7 @@ Why
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from operator import attrgetter
 from typing import Any, NamedTuple
@@ -21,7 +21,7 @@ import simpy
 from numpy.typing import NDArray
 
 from simulator.contact_center.desk import rules, state
-from simulator.contact_center.desk.plan import KEY, NOBODY_THERE, Plan, Presence, replication
+from simulator.contact_center.desk.plan import KEY, Plan, Presence, replication
 from simulator.contact_center.desk.state import NOBODY, RECORDS, Desk, objects, rows
 
 
@@ -36,20 +36,6 @@ class Happening(NamedTuple):
     subject: int
     agent: int
     n_waiting: int
-
-
-def run(
-    plan: Plan, presence: Mapping[int, Presence], trace: list[Happening] | None = None
-) -> Iterator[tuple[int, NDArray[Any]]]:
-    """Run every replication of a plan; as :func:`compiled_engine.run`.
-
-    Args:
-        plan: of the arrivals.
-        presence: of each replication; one that is missing has nobody at work.
-        trace: what happens is added to it.
-    """
-    for r, number in enumerate(plan.replications.tolist()):
-        yield number, visits_of(plan, r, presence.get(number, NOBODY_THERE), trace)
 
 
 def visits_of(

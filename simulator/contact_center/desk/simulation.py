@@ -26,9 +26,9 @@ _OUTCOME = {
     state.DONE: "answered",
     state.ABANDONED: "abandoned",
     state.TURNED_AWAY: "turned_away",
-    # Waiting for ever, or for an opening that the simulated days do not have.
     state.WAITING: "unserved",
-    state.DUE: "unserved",
+    # It was told to come at an opening that the simulated days do not have.
+    state.DUE: "turned_away",
 }
 _EVENTS = {
     state.COMPLETION: "completion",
@@ -139,6 +139,8 @@ def contacts_of(
     row = visits["row"] + int(plan.first[r])
     served = visits["state"] == state.DONE
     left = np.where(visits["state"] == state.ABANDONED, visits["left"], NOBODY)
+    allowance = plan.customers["allowance"][row]
+    put_off = np.where(visits["came"] == NOBODY, 0, visits["arrived"] - visits["came"])
     gain = np.full(len(visits), 1000, np.int64)
     gain[served] = presence.gain[visits["agent"][served]]
     work = plan.customers["work"][row] - plan.customers["saved"][row] * gain // 1000
@@ -153,6 +155,7 @@ def contacts_of(
             "started_ms": _ms(visits["started"], served),
             "ended_ms": _ms(visits["ended"], served),
             "abandoned_ms": _ms(left, left != NOBODY),
+            "deadline_ms": _ms(allowance - put_off, allowance != NOBODY),
             "work_ms": np.maximum(0, work) // US,
             "handled_ms": _ms(visits["handled"] // PARTS, served),
         }
@@ -166,7 +169,6 @@ def contacts_of(
         "conversation_id",
         "cause",
         "channel",
-        "deadline_ms",
     )[row]
     again = pl.col("attempt") > 0
     both = first.hstack(outcome).with_columns(

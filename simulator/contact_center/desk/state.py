@@ -41,7 +41,8 @@ MOST_CHATS = 6
 class Visit:
     """One visit to the desk; its index in ``Desk.visits`` is its sequence number.
 
-    ``row, attempt``: which customer, and which try. ``tier, rank``: how far it has come in its list
+    ``row, attempt``: which customer, and which try. ``came``: when it found the desk closed first,
+    if it did; it arrives at the opening. ``tier, rank``: how far it has come in its list
     of preferences, and its priority. ``due``: when its work is done as things stand. ``remaining``:
     of a chat in hand, in thousandths. ``handled``: the agent's own time that it has taken, in
     :data:`PARTS`. ``before, after``: neighbours in the queue, or in the hands of the agent.
@@ -52,6 +53,7 @@ class Visit:
     arrived: int
     attempt: int
     before: int
+    came: int
     due: int
     ended: int
     handled: int
@@ -72,6 +74,7 @@ LOGGED = (
     "agent",
     "team",
     "state",
+    "came",
     "arrived",
     "started",
     "ended",

@@ -205,6 +205,8 @@ def _metrics(sums: DeskSums, by: Yardstick) -> Iterator[_Metric]:
     yield _Metric("service_level", "ratio", day["within"], reached, reached, 1.0)
     queued = day["live_offered"]
     yield _Metric("abandonment_rate", "ratio", day["live_abandoned"], queued, queued, 1.0)
+    lost = day["live_abandoned"] / days
+    yield _Metric("abandoned_per_day", "contacts/day", lost, None, day["live_abandoned"])
     yield _Metric("deadline_met_rate", "ratio", day["met"], day["due"], day["due"], 1.0)
     for name, of, behind in (("human", "handled_ms", answered), ("needed", "needed_ms", offered)):
         hours = day[of] / HOUR_MS / days

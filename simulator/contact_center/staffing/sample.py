@@ -21,7 +21,7 @@ from simulator.contact_center.desk.plan import (
     plan_of,
     presence_of,
 )
-from simulator.contact_center.desk.state import DONE, NOBODY, TURNED_AWAY
+from simulator.contact_center.desk.state import DONE, DUE, NOBODY, TURNED_AWAY
 from simulator.scenario.staffing import Staffing
 
 Ints = NDArray[np.int64]
@@ -42,6 +42,7 @@ class Demand:
         open: whether the desk is open, by interval; others get no agents and are not judged.
         interval_s: length of an interval, seconds.
         max_chats: at once, by team; 1 where a team is not named.
+        gain: of drafts, the mean of a team's agents; 1 where a team is not named.
         max_attempts: visits of one arrival.
         chat_speed: an agent's total speed with 1, 2, ... chats at once.
         hours: table ``hours`` of the replications; without it every channel is always open.
@@ -55,6 +56,7 @@ class Demand:
     open: Sequence[bool]
     interval_s: int = 1800
     max_chats: Mapping[str, int] | None = None
+    gain: Mapping[str, float] | None = None
     max_attempts: int = 3
     chat_speed: Sequence[float] = CHAT_SPEED
     hours: pl.DataFrame | None = None
@@ -96,6 +98,10 @@ class Visits(NamedTuple):
     limit: Ints
     answered: Flags
     mail: Flags
+
+
+_NONE, _NEITHER = np.empty(0, np.int64), np.empty(0, np.bool_)
+_NO_VISITS = Visits(_NONE, _NONE, _NONE, _NONE, _NONE, _NONE, _NEITHER, _NEITHER)
 
 
 class Sample:
@@ -157,7 +163,7 @@ class Sample:
             part._replace(replication=part.replication + at * self.demand.replications)
             for at, batch in enumerate(batches)
             for part in batch
-        ]
+        ] or [_NO_VISITS]
         return Visits(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
     def judge(self, agents: Ints) -> Judged:
@@ -208,7 +214,7 @@ def _outcomes(plan: Plan, presence: Presence, within_us: int) -> Iterator[Visits
     """What becomes of every visit, by replication: the one place that knows the engine."""
     for r, number in enumerate(plan.replications.tolist()):
         visits = visits_of(plan, r, presence)
-        visits = visits[visits["state"] != TURNED_AWAY]
+        visits = visits[(visits["state"] != TURNED_AWAY) & (visits["state"] != DUE)]
         row = visits["row"] + int(plan.first[r])
         limit = plan.customers["allowance"][row]
         answered = visits["state"] == DONE
@@ -237,16 +243,19 @@ def roster_of(agents: Ints, demand: Demand) -> pl.DataFrame:
     length = demand.interval_s * 1000
     n = agents.shape[1]
     closing = np.asarray(demand.open) & ~np.append(np.asarray(demand.open)[1:], False)
-    rows: list[tuple[str, str, int, int, int]] = []
+    rows: list[tuple[str, str, int, int, int, float]] = []
     for team, name in enumerate(in_order(demand.teams)):
         chats = (demand.max_chats or {}).get(name, 1)
+        gain = (demand.gain or {}).get(name, 1.0)
         for number in range(int(agents[team].max(initial=0))):
             there = np.concatenate([[False], agents[team] > number, [False]])
             begins = np.flatnonzero(there[1:] & ~there[:-1])
             ends = np.flatnonzero(there[:-1] & ~there[1:])
             for start, end in zip(begins.tolist(), ends.tolist(), strict=True):
                 stays = end + 1 if closing[min(end, n) - 1] else end
-                rows.append((f"{name}-{number + 1}", name, start * length, stays * length, chats))
+                rows.append(
+                    (f"{name}-{number + 1}", name, start * length, stays * length, chats, gain)
+                )
     day = pl.DataFrame(
         rows,
         schema={
@@ -255,6 +264,7 @@ def roster_of(agents: Ints, demand: Demand) -> pl.DataFrame:
             "starts_ms": pl.Int64,
             "ends_ms": pl.Int64,
             "max_chats": pl.Int64,
+            "gain": pl.Float64,
         },
         orient="row",
     )
