@@ -154,6 +154,16 @@ def of(conversations):
     return profile.fitted(dated, calendar_of(dated))
 
 
+def test_an_assumed_profile_scales_as_poisson_does():
+    """Mean and variance of a day are both the scaled volume: |z| < 4 over 400 days."""
+    mean, n = 100 * 7.5, 400
+    found = draw(log(), Demand(scale=7.5), Assume(contacts_per_day=100), days=n, replications=1)
+    counts = np.bincount(found.table["draw"].to_numpy(), minlength=n)
+    assert abs(counts.mean() - mean) < 4 * np.sqrt(mean / n)
+    assert abs(counts.var(ddof=1) / mean - 1) < 4 * np.sqrt(2 / n)
+    assert "mean 750 a day" in found.method
+
+
 def test_rates_are_means_by_half_hour_of_each_weekday():
     found = of(log())
     assert found.classes == WEEK

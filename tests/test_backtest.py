@@ -22,6 +22,7 @@ from simulator.contact_center import simulate
 from simulator.contact_center.backtest.halves import Backtest, backtest
 from simulator.contact_center.backtest.presence import RING_S, infer_presence
 from simulator.contact_center.backtest.verdict import judged, verdict_sentence
+from simulator.errors import HistoryError
 from simulator.history.importers import read_history
 from simulator.history.sample import Sample, generate
 from simulator.scenario import ContactCenter, History, SampleConfig
@@ -312,6 +313,13 @@ def test_analytic_the_bank_is_predicted_from_the_first_half_of_its_month(bank: B
     assert "FAILS" in sentence
     assert "inferred" in sentence
     assert "1999-01-18" in sentence
+
+
+def test_exact_a_log_without_a_format_is_not_taken_for_the_sample(tmp_path: Path) -> None:
+    path = tmp_path / "conversations.csv"
+    path.write_text("anything")
+    with pytest.raises(HistoryError, match="reads no file"):
+        CliRunner().invoke(app, ["backtest", str(path)], catch_exceptions=False)
 
 
 def test_exact_command_line(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from simulator.contact_center.roster.hours import hours_of, returns_when_open
 from simulator.contact_center.roster.schedule import DAY_MS, horizon_of
 from simulator.errors import TableError
 from simulator.scenario import WEEK, ContactCenter, Demand, Opening, Outage
-from simulator.schema import ORDINARY_PRIORITY
+from simulator.schema import EMAIL_PRIORITY, ORDINARY_PRIORITY
 from tests.test_contact_center import able, arrival, bot, presence
 
 HOUR = 3_600_000
@@ -307,6 +307,13 @@ def test_an_outage_leaves_alone_who_is_not_with_the_bot() -> None:
         ("outage", 120, 700, 0, None),
     ]
     assert moved[:2].equals(arrivals[:2])
+
+
+def test_a_mail_that_the_bot_drops_overtakes_nobody() -> None:
+    mails = [bot("mail", 70, channel="email", priority=EMAIL_PRIORITY), bot("chat", 70)]
+    moved = with_outages(tables.build("arrivals", mails), [(100, 150)])
+    assert moved["cause"].to_list() == ["outage", "outage"]
+    assert moved["priority"].to_list() == [EMAIL_PRIORITY, 0]
 
 
 def test_of_several_outages_the_first_counts() -> None:
