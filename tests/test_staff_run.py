@@ -58,6 +58,14 @@ def test_an_answer_stays_until_there_is_another_or_the_customers_change(tmp_path
     # Who hands everything over saves nobody's hours, but for the time that the bot takes.
     assert abs(saved["estimate"][0]) < 0.2 * answer["estimate"].max()
 
+    # Asked for more, it does not look again for what it knows.
+    parts = {path: path.stat().st_mtime_ns for path in (out / "parts" / "staffing").iterdir()}
+    assert len(parts) == 3 * len(answer.select("stage", "candidate", "bound").unique())
+    again = CliRunner().invoke(app, [*asked[:2], *asked[4:]], catch_exceptions=False)
+    assert again.exit_code == 0
+    assert RunFolder.open(out).table("staffing_hours").equals(answer)
+    assert {path: path.stat().st_mtime_ns for path in parts} == parts
+
     # What fails leaves everything as it was.
     for wrong, says in (
         (["--candidate", "nobody"], "expected one of bot, human"),

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
 
 from simulator.contact_center.staffing.sample import Demand
 from simulator.contact_center.staffing.search import required_agents
-from simulator.contact_center.staffing.tables import Restaffed, paid_hours, restaffed
+from simulator.contact_center.staffing.tables import Cell, Restaffed, paid_hours, restaffed
 from simulator.errors import RunError
 from simulator.pipeline.customers import Drawn, Script, TableOf, drawn, offered, script_of
 from simulator.scenario import Scenario, Staffing
 from simulator.schema import BOUNDS
+from simulator.store import Parts, fingerprint
 from simulator.streams import Streams, stable_hash
 
 TABLES = ("staffing", "staffing_shifts", "staffing_hours")
@@ -22,6 +24,32 @@ _DAYS = 20
 _INTERVAL_S = 1800
 _KEPT_BATCHES = 24
 _MOST_CONTACTS, _MOST_DAYS = 600_000, 320
+
+
+class Kept(NamedTuple):
+    """Cells that are staffed already; ``fingerprint`` of all that they depend on but the cell."""
+
+    parts: Parts
+    fingerprint: str
+
+    def get(self, cell: Cell) -> Restaffed | None:
+        """What was found for a cell, or null."""
+        frames = [self.parts.get(self._key(cell, name)) for name in Restaffed._fields]
+        staffing, shifts, work_h = frames
+        if staffing is None or shifts is None or work_h is None:
+            return None
+        return Restaffed(staffing, shifts, work_h["work_h"].to_numpy())
+
+    def put(self, cell: Cell, found: Restaffed) -> None:
+        """Keep what was found for a cell."""
+        work_h = pl.DataFrame({"work_h": found.work_h})
+        for name, frame in zip(
+            Restaffed._fields, (found.staffing, found.shifts, work_h), strict=True
+        ):
+            self.parts.put(self._key(cell, name), frame)
+
+    def _key(self, cell: Cell, name: str) -> str:
+        return f"{fingerprint(self.fingerprint, cell)}-{name}"
 
 
 class _Batches:
@@ -85,6 +113,7 @@ def staffed(
     rules: Staffing,
     candidate: str | None,
     stage: str | None,
+    kept: Kept,
     tell: Callable[[int, int], None],
 ) -> dict[str, pl.DataFrame]:
     """Staff every cell of a run, or those asked for besides the baseline.
@@ -95,6 +124,7 @@ def staffed(
         rules: target and shifts.
         candidate: only this one; the baseline is staffed in any case, to compare with.
         stage: only this one.
+        kept: cells that were staffed before.
         tell: told of cells done and cells in all.
 
     Returns:
@@ -133,11 +163,16 @@ def staffed(
     for done, (cell, bound) in enumerate(cells):
         tell(done, len(cells))
         name = (cell["stage"][0], cell["candidate"][0], bound)
+        before = kept.get(name)
+        if before is not None:
+            found[name] = before
+            continue
         demand = people.demand(cell, bound)
         # A small desk would need years for as many contacts, and each day takes time.
         most = min(_MOST_CONTACTS, _MOST_DAYS * people.per_day)
         answer = required_agents(demand, rules, most_contacts=most)
         found[name] = restaffed(name, answer, rules, scenario.money.shrinkage.value, _INTERVAL_S)
+        kept.put(name, found[name])
     tables = {
         "staffing": pl.concat([one.staffing for one in found.values()]),
         "staffing_shifts": pl.concat([one.shifts for one in found.values()]),

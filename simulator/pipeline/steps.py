@@ -23,7 +23,7 @@ from simulator.judging.replies import judge_replies
 from simulator.pipeline.desk import simulated
 from simulator.pipeline.evidence import tested
 from simulator.pipeline.staffing import TABLES as STAFFING
-from simulator.pipeline.staffing import staffed
+from simulator.pipeline.staffing import Kept, staffed
 from simulator.replay.decision_points import decision_points
 from simulator.replay.runner import replay
 from simulator.replay.sampling import sampled
@@ -256,11 +256,10 @@ class Steps:
         kept = self.folder.manifest.get("staffing")
         request = kept if asked is None else asked.model_dump(mode="json")
         parts = (one.rollout, one.assist, one.demand, one.contact_center, one.simulation, one.money)
-        settings = [
+        customers = [
             [part.model_dump(mode="json", exclude={"processes"}) for part in parts],
             one.history.timezone,
             one.history.assume.model_dump(mode="json"),
-            request,
         ]
 
         def work() -> Frames:
@@ -273,13 +272,18 @@ class Steps:
                 asked.rules,
                 asked.candidate,
                 asked.stage,
+                # A cell that was staffed for the same customers and target is not staffed again.
+                Kept(
+                    self.folder.parts("staffing"),
+                    fingerprint(code(), self.folder.outputs_of(*inputs), customers, asked.rules),
+                ),
                 partial(self.tell, "staffing"),
             )
             # Only an answer takes the place of an earlier one; money and gates are behind now.
             self.folder.note(staffing=request, finished=False)
             return found
 
-        self._stage(inputs, settings, list(STAFFING), work)
+        self._stage(inputs, [*customers, request], list(STAFFING), work)
 
     def money(self) -> None:
         """What a day costs."""
