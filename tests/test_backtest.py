@@ -296,7 +296,7 @@ def test_analytic_the_bank_is_predicted_from_the_first_half_of_its_month(bank: B
     """All criteria but one hold on all days; the correlation holds but for one incident.
 
     On 18 January 119 calls came within a quarter of an hour, at most 84 in the first half. Most of
-    them hung up within seconds (the median is some 17 s, where patience is minutes on other days),
+    them hung up within seconds (the median is some 16 s, where patience is minutes on other days),
     which no model that learnt its patience before that day can know: it predicts twice the waits
     that were seen. So the verdict is a failure, and says why.
     """
