@@ -11,8 +11,9 @@ Why
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import closing
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol, get_args
 
@@ -135,11 +136,13 @@ def run_cells(
             progress(1)
         else:
             waiting[key] = visits
-    for key, result in _finished(waiting, desk, threads):
-        for table, frame in zip(Results._fields, result, strict=True):
-            parts.put(f"{key}-{table}", frame)
-        results[key] = result
-        progress(1)
+    # Closed here, not by the garbage collector, which would print a second interrupt's traceback.
+    with closing(_finished(waiting, desk, threads)) as finished:
+        for key, result in finished:
+            for table, frame in zip(Results._fields, result, strict=True):
+                parts.put(f"{key}-{table}", frame)
+            results[key] = result
+            progress(1)
     return Results(
         *(
             conform(
@@ -163,7 +166,7 @@ def run_cells(
 
 def _finished(
     waiting: dict[str, pl.DataFrame], desk: Desk, threads: int
-) -> Iterator[tuple[str, Results]]:
+) -> Generator[tuple[str, Results], None, None]:
     with ThreadPoolExecutor(threads) as pool:
         running: dict[Future[Results], str] = {
             pool.submit(_one, visits, desk): key for key, visits in waiting.items()
