@@ -32,3 +32,7 @@ class UnstableQueueError(ShadowdeskError):
 
 class EngineError(ShadowdeskError):
     """The two engines of the desk do not give the same: a fault of shadowdesk itself."""
+
+
+class BackendError(ShadowdeskError):
+    """A language model cannot be loaded or reached. What was answered before is kept."""

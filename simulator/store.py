@@ -207,6 +207,12 @@ class RunFolder:
         self.note(stages=stages)
         return True
 
+    def forget(self, name: str) -> None:
+        """Let the next run do stage ``name`` again: its tables stand, but are not the last word."""
+        stages = dict(self.manifest["stages"])
+        stages[name] = {**stages[name], "inputs": None}
+        self.note(stages=stages)
+
     def outputs_of(self, *names: str) -> str:
         """A fingerprint of tables as they are stored, by content."""
         return fingerprint({name: self._digest(name) for name in names})

@@ -7,7 +7,7 @@ contexts judged from those turns. It never sees a later turn, an outcome or a la
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from functools import cache
 from importlib import import_module
@@ -39,17 +39,25 @@ class Point(NamedTuple):
 
 
 class Reply(NamedTuple):
-    """What a candidate decided and said. ``error`` set: there is no reply, and why."""
+    """What a candidate decided and said. ``error`` set: there is no reply, and why.
+
+    ``action_probs`` in the order of :data:`simulator.schema.ACTIONS`. ``n_dropped_turns``: turns
+    left out of a prompt that was too long. ``failures``: attempts that failed on the way.
+    """
 
     action: str | None = None
     reply: str | None = None
     score: float | None = None
     article_ids: tuple[str, ...] = ()
+    action_probs: tuple[float, ...] | None = None
     prompt_tokens: int | None = None
+    cached_prompt_tokens: int | None = None
     completion_tokens: int | None = None
     latency_s: float | None = None
     finish_reason: str | None = None
+    n_dropped_turns: int | None = None
     error: str | None = None
+    failures: tuple[str, ...] = ()
 
 
 class Materials(NamedTuple):
@@ -59,13 +67,33 @@ class Materials(NamedTuple):
     policy: pl.DataFrame
 
 
-Answerer = Callable[[Sequence[Point]], list[Reply]]
+def everything(point: Point) -> Any:
+    """All that a candidate can see at a point, in a form that can be digested."""
+    return (point.said, point.channel, point.language, point.at, point.context)
+
+
+class Answerer(NamedTuple):
+    """A candidate that can be asked.
+
+    ``answer``: gives, for points, the index of a point and its reply, as they come. ``sight``: what
+    the reply to a point depends on; equal sights are asked once. ``identity``: what replies depend
+    on besides. ``ready``: called once before the first point; loads what is heavy. ``close``: gives
+    it back.
+    """
+
+    answer: Callable[[Sequence[Point]], Iterator[tuple[int, Reply]]]
+    identity: Any
+    sight: Callable[[Point], Any] = everything
+    ready: Callable[[], None] = lambda: None
+    close: Callable[[], None] = lambda: None
+
 
 # kind -> module with `make(config, materials) -> Answerer`.
 KINDS = {
     "always_escalate": "simulator.candidates.always_escalate",
     "faq_rag": "simulator.candidates.faq_rag",
     "guarded": "simulator.candidates.guarded",
+    "prompted": "simulator.candidates.prompted",
     "recorded": "simulator.candidates.recorded",
 }
 
@@ -74,6 +102,14 @@ def make(config: Candidate, materials: Materials) -> Answerer:
     """The function that answers for ``config``. Kind human has none: its replies are the log's."""
     answerer: Answerer = import_module(KINDS[config.kind]).make(config, materials)
     return answerer
+
+
+def by_rule(one: Callable[[Point], Reply], config: Candidate, materials: Materials) -> Answerer:
+    """A candidate that needs nothing but a function from a point to a reply."""
+    return Answerer(
+        lambda points: enumerate(map(one, points)),
+        [config.model_dump(mode="json"), version(), materials.knowledge, materials.policy],
+    )
 
 
 @cache

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from simulator.candidates import Answerer, Materials, Point, Reply
+from simulator.candidates import Answerer, Materials, Point, Reply, by_rule
 from simulator.candidates.phrases import phrase
 from simulator.scenario import Candidate
 
@@ -12,7 +10,7 @@ from simulator.scenario import Candidate
 def make(config: Candidate, materials: Materials) -> Answerer:
     """The answerer; it needs nothing."""
 
-    def answer(points: Sequence[Point]) -> list[Reply]:
-        return [Reply("escalate", phrase(point.language, "escalate"), 0.0) for point in points]
+    def one(point: Point) -> Reply:
+        return Reply("escalate", phrase(point.language, "escalate"), 0.0)
 
-    return answer
+    return by_rule(one, config, materials)

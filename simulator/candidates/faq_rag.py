@@ -7,9 +7,7 @@ nothing is found at all does it say that it does not know.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from simulator.candidates import Answerer, Materials, Point, Reply, last_words
+from simulator.candidates import Answerer, Materials, Point, Reply, by_rule, last_words
 from simulator.candidates.phrases import phrase
 from simulator.retrieval import Retriever
 from simulator.scenario import Candidate
@@ -20,17 +18,14 @@ def make(config: Candidate, materials: Materials) -> Answerer:
     retriever = Retriever(materials.knowledge)
     texts = dict(materials.knowledge.select("article_id", "text").iter_rows())
 
-    def answer(points: Sequence[Point]) -> list[Reply]:
-        return [_one(point) for point in points]
-
-    def _one(point: Point) -> Reply:
+    def one(point: Point) -> Reply:
         hit = find(retriever, point, config.min_score)
         if hit is None:
             return Reply("refuse", phrase(point.language, "refuse"), 0.0)
         article, score = hit
         return Reply("answer", texts[article], score, (article,))
 
-    return answer
+    return by_rule(one, config, materials)
 
 
 def find(retriever: Retriever, point: Point, min_score: float) -> tuple[str, float] | None:

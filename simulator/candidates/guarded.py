@@ -8,13 +8,12 @@ what may be promised about this intent, its mandated wording is said instead of 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 
-from simulator.candidates import Answerer, Materials, Point, Reply
+from simulator.candidates import Answerer, Materials, Point, Reply, by_rule
 from simulator.candidates.faq_rag import find
 from simulator.candidates.phrases import phrase
+from simulator.candidates.policy import spoken, valid
 from simulator.retrieval import Retriever
 from simulator.scenario import Candidate
 from simulator.sentences import sentences
@@ -26,10 +25,7 @@ def make(config: Candidate, materials: Materials) -> Answerer:
     articles = {row["article_id"]: row for row in materials.knowledge.to_dicts()}
     rules = materials.policy.sort("rule_id").to_dicts()
 
-    def answer(points: Sequence[Point]) -> list[Reply]:
-        return [_one(point) for point in points]
-
-    def _one(point: Point) -> Reply:
+    def one(point: Point) -> Reply:
         context = point.context
         if context is None or context["risk"] == "high" or context["needs_human"]:
             return Reply("escalate", phrase(point.language, "escalate"), 0.0)
@@ -54,15 +50,15 @@ def make(config: Candidate, materials: Materials) -> Answerer:
             if rule["allowed"] != "always"
             and rule["intent"] is not None
             and rule["intent"] == article["intent"]
-            and _spoken(rule["language"], point.language)
-            and _valid(rule, point.at)
+            and spoken(rule["language"], point.language)
+            and valid(rule, point.at)
         ]
         wordings = [rule["mandated_wording"] for rule in restricting if rule["mandated_wording"]]
         if wordings:
             return " ".join(dict.fromkeys(wordings))
         return str(article["text"])
 
-    return answer
+    return by_rule(one, config, materials)
 
 
 def _soothed(point: Point) -> bool:
@@ -79,14 +75,3 @@ def _soothed(point: Point) -> bool:
 def _asked(point: Point, item: str) -> bool:
     question = sentences(phrase(point.language, "clarify", item))[0]
     return any(role != "customer" and question in text for role, text in point.said)
-
-
-def _spoken(rule: str | None, language: str | None) -> bool:
-    return rule is None or language is None or rule == language
-
-
-def _valid(rule: dict[str, Any], at: datetime | None) -> bool:
-    if at is None:
-        return True
-    begins, ends = rule["valid_from"], rule["valid_to"]
-    return (begins is None or begins <= at) and (ends is None or at < ends)

@@ -1,7 +1,8 @@
 """Replies from a file: what some model said, somewhere else, to exactly these turns.
 
 The file (CSV, JSONL or Parquet) has ``conversation_id, turn, reply, context_hash`` and may have
-``action, score, article_ids, prompt_tokens, completion_tokens, latency_s, finish_reason``. A reply
+``action, score, article_ids, prompt_tokens, cached_prompt_tokens, completion_tokens, latency_s,
+finish_reason, n_dropped_turns``. A reply
 whose ``context_hash`` is not that of the point (``shadowdesk run`` writes them to the table
 ``decision_points``) is an error, not a reply: it answered something else.
 
@@ -15,13 +16,13 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
 import polars as pl
 
-from simulator.candidates import Answerer, Materials, Point, Reply, context_hash
+from simulator.candidates import Answerer, Materials, Point, Reply, context_hash, version
 from simulator.errors import HistoryError
 from simulator.scenario import Candidate
 from simulator.schema import ACTIONS
@@ -45,13 +46,17 @@ def make(config: Candidate, materials: Materials) -> Answerer:
     assert config.source is not None
     replies = _replies(config.source)
 
-    def answer(points: Sequence[Point]) -> list[Reply]:
-        return [
-            _matching(replies.get((point.conversation_id, point.turn)), context_hash(point.said))
-            for point in points
-        ]
+    def one(point: Point) -> Reply:
+        found = replies.get((point.conversation_id, point.turn))
+        return _matching(found, context_hash(point.said))
 
-    return answer
+    def place(point: Point) -> Any:
+        return (point.conversation_id, point.turn, point.said)
+
+    def answer(points: Sequence[Point]) -> Iterator[tuple[int, Reply]]:
+        return enumerate(map(one, points))
+
+    return Answerer(answer, [version(), config.source.read_bytes()], place)
 
 
 def _matching(recorded: _Recorded | None, expected: str) -> Reply:
@@ -79,19 +84,23 @@ def _replies(path: Path) -> dict[tuple[str, int], _Recorded]:
 
 def _reply(values: _Row) -> Reply:
     action, said = values.text("action"), values.text("reply")
-    rest = (
-        values.number("score"),
-        values.articles(),
-        values.whole("prompt_tokens"),
-        values.whole("completion_tokens"),
-        values.number("latency_s", least=0),
-        values.text("finish_reason"),
+    reply = Reply(
+        action,
+        said,
+        score=values.number("score"),
+        article_ids=values.articles(),
+        prompt_tokens=values.whole("prompt_tokens"),
+        cached_prompt_tokens=values.whole("cached_prompt_tokens"),
+        completion_tokens=values.whole("completion_tokens"),
+        latency_s=values.number("latency_s", least=0),
+        finish_reason=values.text("finish_reason"),
+        n_dropped_turns=values.whole("n_dropped_turns"),
     )
     if action is not None and action not in ACTIONS:
         return Reply(error=f"unknown_action: {action[:40]}")
     if said is None and action != "escalate":
         return Reply(error="no_reply")
-    return Reply(action, said, *rest)
+    return reply
 
 
 class _Row:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,8 @@ from typing import Any
 import polars as pl
 
 from simulator import economics
-from simulator.candidates import Materials
+from simulator.backends import PASSING
+from simulator.candidates import Materials, make
 from simulator.candidates.human import logged
 from simulator.contact_center import simulate
 from simulator.contact_center.backtest.halves import backtest
@@ -25,6 +27,7 @@ from simulator.pipeline.evidence import tested
 from simulator.pipeline.staffing import TABLES as STAFFING
 from simulator.pipeline.staffing import Kept, staffed
 from simulator.replay.decision_points import decision_points
+from simulator.replay.kept import KeptReplies
 from simulator.replay.runner import replay
 from simulator.replay.sampling import sampled
 from simulator.rollout.settle import matches, settle
@@ -49,6 +52,24 @@ class StaffingAsked(Model):
     rules: Staffing
     candidate: str | None = None
     stage: str | None = None
+
+
+class Count:
+    """Tells how much of a stage is done, from how much more each time.
+
+    Args:
+        tell: told of steps done and steps in all.
+        done: before the first call.
+        total: steps in all.
+    """
+
+    def __init__(self, tell: Callable[[int, int], None], done: int, total: int) -> None:
+        self.tell, self.done, self.total = tell, done, total
+
+    def more(self, n: int) -> None:
+        """``n`` more are done."""
+        self.done += n
+        self.tell(self.done, self.total)
 
 
 class Steps:
@@ -157,43 +178,42 @@ class Steps:
         )
 
     def replay(self) -> None:
-        """What every candidate says at every point."""
+        """What every candidate says at every point, and what asking took."""
         inputs = ["decision_points", "turns", "conversations", "contexts"]
         materials = ["knowledge", "commitments_policy"]
-        files = [
-            history_load.content(bot.source) if bot.source else None for bot in self.bots.values()
-        ]
-        settings = [{n: b.model_dump(mode="json") for n, b in self.bots.items()}, files]
+        answerers = {name: make(bot, self._materials(bot)) for name, bot in self.bots.items()}
+        settings = {name: fingerprint(*one.identity) for name, one in answerers.items()}
 
         def work() -> Frames:
             points, turns, conversations, contexts = self._read(*inputs)
-            frames = [logged(points)]
-            for number, (name, bot) in enumerate(self.bots.items()):
+            shadows, accounts = [logged(points)], [empty("replay_account")]
+            for number, (name, answerer) in enumerate(answerers.items()):
                 done = number * points.height
-                frames.append(
-                    replay(
+                kept = self.folder.path / "parts" / "replay" / f"{name}.sqlite"
+                with closing(KeptReplies(kept)) as replies:
+                    found = replay(
                         name,
-                        bot,
-                        self._materials(bot),
+                        answerer,
                         points,
                         turns,
                         conversations,
                         contexts,
-                        self.folder.parts(f"replay/{name}"),
-                        self.scenario.replay.part,
-                        partial(self._tell_more, "replay", done, len(self.bots) * points.height),
+                        replies,
+                        Count(
+                            partial(self.tell, "replay"), done, len(self.bots) * points.height
+                        ).more,
                     )
-                )
-            return {"shadow": pl.concat(frames)}
+                shadows.append(found.shadow)
+                accounts.append(found.account)
+            return {"shadow": pl.concat(shadows), "replay_account": pl.concat(accounts)}
 
-        self._stage(inputs + materials, settings, ["shadow"], work)
+        self._stage(inputs + materials, settings, ["shadow", "replay_account"], work)
+        if self.folder.table("shadow")["error"].is_in(PASSING).any():
+            self.folder.forget("shadow")
 
     def _materials(self, bot: Candidate) -> Materials:
         knowledge, policy = self._read("knowledge", "commitments_policy")
         return Materials(knowledge, policy if bot.sees_policy else policy.clear())
-
-    def _tell_more(self, stage: str, before: int, total: int, done: int) -> None:
-        self.tell(stage, before + done, total)
 
     def verdicts(self) -> None:
         """What each reply promises, and whether it may."""

@@ -1,135 +1,194 @@
-"""Putting decision points before a candidate, in parts that survive a kill.
+"""Putting decision points before a candidate; replies are kept one by one and survive a kill.
 
-A reply is kept under a key: the digest of the candidate (configuration, version, the knowledge and
-policy it was given) and of all that it could see at that point. Equal keys are asked once.
+A reply is kept under a key: the digest of the candidate (what its replies depend on) and of what it
+could see at that point. Equal keys are asked once. Points are asked in the order of conversations
+and turns, so that an engine which keeps the beginnings of prompts can use them.
 """
 
 from __future__ import annotations
 
+import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import polars as pl
 
-from simulator.candidates import Answerer, Materials, Point, Reply, make, version
+from simulator.backends import PASSING
+from simulator.candidates import Answerer, Point, Reply
 from simulator.errors import HistoryError
 from simulator.replay.decision_points import seen
-from simulator.scenario import Candidate
+from simulator.replay.kept import Kept
+from simulator.schema import ACTIONS
 from simulator.schema.columns import CONTEXT
 from simulator.store import fingerprint
-from simulator.tables import conform, empty
+from simulator.tables import build, conform, empty
 
 _CONTEXT = tuple(CONTEXT)
+# Points held in memory with all that was said before them.
+_CHUNK = 5_000
 
 
-class Parts(Protocol):
-    """Where parts are kept between runs (see :class:`simulator.store.Parts`)."""
+class Replies(Protocol):
+    """Where replies are kept between runs (see :class:`simulator.replay.kept.KeptReplies`)."""
 
-    def get(self, key: str) -> pl.DataFrame | None:
-        """A part, or null."""
+    def get(self, keys: Sequence[str]) -> dict[str, Kept]:
+        """Those of ``keys`` that are there."""
 
-    def put(self, key: str, frame: pl.DataFrame) -> None:
-        """Keep a part."""
+    def put(self, key: str, kept: Kept) -> None:
+        """Store a reply."""
 
 
-def candidate_fingerprint(config: Candidate, materials: Materials) -> str:
-    """What the replies of a candidate depend on besides the point."""
-    recorded = config.source.read_bytes() if config.source and config.source.is_file() else b""
-    return fingerprint(
-        config.model_dump(mode="json"),
-        version(),
-        materials.knowledge,
-        materials.policy,
-        recorded,
-    )
+class Replayed(NamedTuple):
+    """``shadow``: the table's rows of the candidate. ``account``: its row of replay_account."""
+
+    shadow: pl.DataFrame
+    account: pl.DataFrame
 
 
 def replay(
     name: str,
-    config: Candidate,
-    materials: Materials,
+    answerer: Answerer,
     points: pl.DataFrame,
     turns: pl.DataFrame,
     conversations: pl.DataFrame,
     contexts: pl.DataFrame,
-    parts: Parts,
-    part: int = 500,
+    kept: Replies,
     progress: Callable[[int], None] = lambda n: None,
-) -> pl.DataFrame:
-    """The rows of table ``shadow`` for candidate ``name``.
+) -> Replayed:
+    """What candidate ``name`` says at every point.
 
     Args:
-        name: of the candidate.
-        config: its configuration; not kind human (see :mod:`simulator.candidates.human`).
-        materials: knowledge and policy it is given.
+        name: of the candidate; not human (see :mod:`simulator.candidates.human`).
+        answerer: of it.
         points: table ``decision_points``.
         turns: table ``turns``.
         conversations: table ``conversations`` (channel, language).
         contexts: table ``contexts``: judged from turns 0..t only.
-        parts: where parts are kept, for this candidate alone.
-        part: decision points to a part.
+        kept: where replies are kept, for this candidate alone. A reply that is missing for
+            something that may pass (a server that was away) is a row with ``error`` and is not
+            kept, so that the next run asks again.
         progress: told how many more points are done.
 
     Raises:
         HistoryError: not one recorded reply belongs to a decision point.
+        BackendError: the model cannot go on; what was answered so far is kept.
     """
-    print_of = candidate_fingerprint(config, materials)
-    # Made at the first part that is missing: a finished replay loads no model.
-    answerer: Answerer | None = None
-    known: dict[str, Reply] = {}
-    frames = []
-    for number, chunk in enumerate(_chunks(points, turns, conversations, contexts, part)):
-        key = f"{number:06d}-{fingerprint(print_of, [_place(point) for point in chunk])[:16]}"
-        stored = parts.get(key)
-        if stored is None:
-            answerer = answerer or make(config, materials)
-            stored = _answer(name, print_of, answerer, chunk, known)
-            parts.put(key, stored)
-        frames.append(stored)
-        progress(len(chunk))
+    print_of = fingerprint(*answerer.identity)
+    asking = _Asking(answerer, kept)
+    frames, all_known = [], dict[str, Kept]()
+    try:
+        for chunk in _chunks(points, turns, conversations, contexts):
+            keys = [fingerprint(print_of, answerer.sight(point)) for point in chunk]
+            known = asking.known(keys, chunk, progress)
+            frames.append(_rows(name, chunk, keys, known))
+            all_known |= {key: one._replace(reply=_spent(one.reply)) for key, one in known.items()}
+    finally:
+        answerer.close()
     found = pl.concat(frames) if frames else empty("shadow")
     if found.height and (found["error"] == "not_recorded").fill_null(False).all():
         raise HistoryError(
-            f"{config.source}: none of its replies belongs to a decision point of this history; "
+            f"{name}: none of its recorded replies belongs to a decision point of this history; "
             "conversation_id and turn must be those of the table decision_points"
         )
-    return found
+    return Replayed(found, _account(name, found, all_known))
 
 
-def _answer(
-    name: str, print_of: str, answerer: Answerer, chunk: Sequence[Point], known: dict[str, Reply]
+class _Asking:
+    """Answers from what is kept, and asks for the rest."""
+
+    def __init__(self, answerer: Answerer, kept: Replies) -> None:
+        self.answerer, self.kept = answerer, kept
+        self.ready = False
+
+    def known(
+        self, keys: Sequence[str], chunk: Sequence[Point], progress: Callable[[int], None]
+    ) -> dict[str, Kept]:
+        """The replies to a chunk by key."""
+        waiting = Counter(keys)
+        known = self.kept.get(list(waiting))
+        progress(sum(waiting[key] for key in known))
+        new = {key: point for key, point in zip(keys, chunk, strict=True) if key not in known}
+        if not new:
+            return known
+        # A replay that was finished before loads no model.
+        if not self.ready:
+            self.answerer.ready()
+            self.ready = True
+        asked = list(new)
+        began = time.perf_counter()
+        for index, reply in self.answerer.answer(list(new.values())):
+            now = time.perf_counter()
+            known[asked[index]] = one = Kept(_mended(reply), now - began)
+            began = now
+            if one.reply.error not in PASSING:
+                self.kept.put(asked[index], one)
+            progress(waiting[asked[index]])
+        return known
+
+
+def _mended(reply: Reply) -> Reply:
+    # Words of nothing but space are no reply, whoever said them.
+    blank = reply.reply is not None and not reply.reply.strip()
+    silent = blank and reply.action != "escalate" and reply.error is None
+    return reply._replace(
+        reply=None if blank else reply.reply, error="no_reply" if silent else reply.error
+    )
+
+
+def _rows(
+    name: str, chunk: Sequence[Point], keys: Sequence[str], known: dict[str, Kept]
 ) -> pl.DataFrame:
-    keys = [fingerprint(print_of, _sight(point)) for point in chunk]
-    new = {key: point for key, point in zip(keys, chunk, strict=True) if key not in known}
-    for key, reply in zip(new, answerer(list(new.values())), strict=True):
-        # Words of nothing but space are no reply, whoever said them.
-        blank = reply.reply is not None and not reply.reply.strip()
-        silent = blank and reply.action != "escalate" and reply.error is None
-        known[key] = reply._replace(
-            reply=None if blank else reply.reply, error="no_reply" if silent else reply.error
+    rows = []
+    for point, key in zip(chunk, keys, strict=True):
+        fields = known[key].reply._asdict()
+        probs = fields["action_probs"]
+        rows.append(
+            {
+                **fields,
+                "candidate": name,
+                "conversation_id": point.conversation_id,
+                "turn": point.turn,
+                "key": key,
+                "article_ids": list(fields["article_ids"]),
+                "action_probs": probs and dict(zip(ACTIONS, probs, strict=True)),
+            }
         )
-    rows = [
-        {
-            "candidate": name,
-            "conversation_id": point.conversation_id,
-            "turn": point.turn,
-            "key": key,
-            **known[key]._asdict(),
-            "article_ids": list(known[key].article_ids),
-        }
-        for key, point in zip(keys, chunk, strict=True)
-    ]
     return conform("shadow", pl.DataFrame(rows, infer_schema_length=None))
 
 
-def _place(point: Point) -> tuple[Any, ...]:
-    return (point.conversation_id, point.turn, *_sight(point))
+def _spent(reply: Reply) -> Reply:
+    # The words are in the table by now; the account needs the numbers alone.
+    return reply._replace(reply=None, article_ids=(), action_probs=None)
 
 
-def _sight(point: Point) -> tuple[Any, ...]:
-    """All that a candidate can see, in a form that can be digested."""
-    return (point.said, point.channel, point.language, point.at, point.context)
+def _account(name: str, shadow: pl.DataFrame, known: dict[str, Kept]) -> pl.DataFrame:
+    replies = [one.reply for one in known.values()]
+    failures = Counter(failure for reply in replies for failure in reply.failures)
+
+    def total(field: str) -> int | None:
+        found = [n for reply in replies if (n := getattr(reply, field)) is not None]
+        return sum(found) if found else None
+
+    return build(
+        "replay_account",
+        [
+            {
+                "candidate": name,
+                "n_points": shadow.height,
+                "n_asked": len(known),
+                "n_errors": shadow["error"].is_not_null().sum(),
+                "n_cut_off": (shadow["finish_reason"] == "length").sum(),
+                "n_shortened": (shadow["n_dropped_turns"] > 0).sum(),
+                "prompt_tokens": total("prompt_tokens"),
+                "cached_prompt_tokens": total("cached_prompt_tokens"),
+                "completion_tokens": total("completion_tokens"),
+                "took_s": sum(one.took_s for one in known.values()),
+                "failures": [{"failure": f, "n": n} for f, n in sorted(failures.items())],
+            }
+        ],
+    )
 
 
 def _chunks(
@@ -137,7 +196,6 @@ def _chunks(
     turns: pl.DataFrame,
     conversations: pl.DataFrame,
     contexts: pl.DataFrame,
-    part: int,
 ) -> Iterator[list[Point]]:
     wanted = points.select("conversation_id").unique()
     said = dict(seen(turns.join(wanted, on="conversation_id", how="semi", maintain_order="left")))
@@ -157,11 +215,11 @@ def _chunks(
         )
         .select("conversation_id", "turn", "channel", "language", "at", "context")
     )
-    for start in range(0, rows.height, part):
+    for start in range(0, rows.height, _CHUNK):
         yield [
             _point(said[conversation], conversation, turn, channel, language, at, context)
             for conversation, turn, channel, language, at, context in rows.slice(
-                start, part
+                start, _CHUNK
             ).iter_rows()
         ]
 

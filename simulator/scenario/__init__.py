@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from pydantic import field_validator, model_validator
 
-from simulator.scenario.candidates import Candidate, Replay, Tables
+from simulator.scenario.candidates import Candidate, LanguageModel, Replay, Server, Tables
 from simulator.scenario.desk import (
     WEEK,
     ContactCenter,
@@ -45,6 +45,7 @@ __all__ = [
     "Demand",
     "Gate",
     "History",
+    "LanguageModel",
     "Model",
     "Money",
     "Name",
@@ -58,6 +59,7 @@ __all__ = [
     "Rollout",
     "SampleConfig",
     "Scenario",
+    "Server",
     "Shift",
     "Simulation",
     "Staffing",

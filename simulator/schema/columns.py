@@ -51,6 +51,7 @@ COMMITMENTS = pl.List(
         }
     )
 )
+FAILURES = pl.List(pl.Struct({"failure": pl.String(), "n": pl.Int64()}))
 ACTION_PROBS = pl.Struct({action: pl.Float64() for action in ACTIONS})
 
 

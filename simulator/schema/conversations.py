@@ -10,6 +10,7 @@ from simulator.schema.columns import (
     COMMITMENT_KINDS,
     CONTEXT,
     EMOTIONS,
+    FAILURES,
     FIRMNESS,
     FLAG,
     INT,
@@ -156,12 +157,35 @@ TABLES = {
             "completion_tokens": INT,
             "latency_s": REAL,
             "finish_reason": TEXT,
+            # Of a prompt longer than the model's window: the oldest turns that were left out.
+            "n_dropped_turns": INT,
             "error": TEXT,
             "key": TEXT,
         },
         ("candidate", "conversation_id", "turn", "key"),
         ("candidate", "conversation_id", "turn"),
         {"action": ACTIONS},
+    ),
+    # What the replay of each candidate took. `n_asked` distinct prompts were put to it, the other
+    # points had one that was asked before; tokens and seconds are those of the distinct prompts,
+    # and seconds leave out the loading of a model. `failures`: attempts that failed, by kind,
+    # whether or not a later one came through.
+    "replay_account": Table(
+        {
+            "candidate": TEXT,
+            "n_points": INT,
+            "n_asked": INT,
+            "n_errors": INT,
+            "n_cut_off": INT,
+            "n_shortened": INT,
+            "prompt_tokens": INT,
+            "cached_prompt_tokens": INT,
+            "completion_tokens": INT,
+            "took_s": REAL,
+            "failures": FAILURES,
+        },
+        ("candidate", "n_points", "n_asked", "n_errors"),
+        ("candidate",),
     ),
     "verdicts": Table(
         {
