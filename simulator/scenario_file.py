@@ -122,8 +122,9 @@ def _expand(data: Any, folder: Path, shown: str, where: str = "") -> None:
     if isinstance(data, dict):
         for key, value in data.items():
             here = f"{where}.{key}" if where else str(key)
-            # Assumed values have a `source` too: a citation, not a path.
-            if key in _PATHS and isinstance(value, str) and "value" not in data:
+            # Assumed values and price cards have a `source` too: a citation, not a path.
+            cites = not data.keys().isdisjoint(("value", "as_of"))
+            if key in _PATHS and isinstance(value, str) and not cites:
                 data[key] = str(_path(value, folder, shown, here))
             else:
                 _expand(value, folder, shown, here)

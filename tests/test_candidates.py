@@ -97,21 +97,30 @@ def point(text, context=None, language="en", at=DAY, before=()):
     return Point("c", len(said) - 1, said, "chat", language, at, context)
 
 
+def answer_of(config, materials=MATERIALS):
+    answerer = make(config, materials)
+
+    def answer(points):
+        return [reply for _, reply in sorted(answerer.answer(points))]
+
+    return answer
+
+
 def reply(kind, *args, **keywords):
-    return make(BOTS[kind], MATERIALS)([point(*args, **keywords)])[0]
+    return answer_of(BOTS[kind])([point(*args, **keywords)])[0]
 
 
 class Nowhere:
-    """Keeps no parts: everything is asked anew."""
+    """Keeps no replies: everything is asked anew."""
 
-    def get(self, key):
-        return None
+    def get(self, keys):
+        return {}
 
-    def put(self, key, frame):
+    def put(self, key, kept):
         pass
 
 
-def replayed(turns, kind, part):
+def replayed(turns, kind):
     conversations = build(
         "conversations",
         [
@@ -121,8 +130,8 @@ def replayed(turns, kind, part):
     )
     points = decision_points(turns, conversations)
     contexts = judge_contexts(points, turns, conversations)
-    bot = BOTS[kind]
-    shadow = replay(kind, bot, MATERIALS, points, turns, conversations, contexts, Nowhere(), part)
+    answerer = make(BOTS[kind], MATERIALS)
+    shadow = replay(kind, answerer, points, turns, conversations, contexts, Nowhere()).shadow
     columns = ("conversation_id", "turn", "action", "score", "reply", "article_ids", "key")
     return {row[:2]: row[2:] for row in shadow.select(columns).rows()}
 
@@ -158,11 +167,11 @@ def turns_of(dialogue):
 
 @pytest.mark.parametrize("kind", BOTS)
 @settings(max_examples=40, deadline=None)
-@given(past=DIALOGUES, one=DIALOGUES, other=DIALOGUES, part=st.sampled_from([1, 3, 500]))
-def test_property_no_candidate_sees_the_future(kind, past, one, other, part):
+@given(past=DIALOGUES, one=DIALOGUES, other=DIALOGUES)
+def test_property_no_candidate_sees_the_future(kind, past, one, other):
     # The agent speaks first in either future, so that the last run of customer turns stays whole.
     futures = [[*past, ("agent", "I see."), *future] for future in (one, other)]
-    first, second = (replayed(turns_of(dialogue), kind, part) for dialogue in futures)
+    first, second = (replayed(turns_of(dialogue), kind) for dialogue in futures)
     for place in {place for place in first if place[1] < len(past)}:
         assert first[place] == second[place]
 
@@ -175,7 +184,7 @@ def test_knowledge_and_policy_of_tomorrow_are_not_seen(kind):
         KNOWLEDGE.filter(pl.col("valid_from").is_null()),
         POLICY.filter(pl.col("valid_from").is_null()),
     )
-    assert make(BOTS[kind], without)([point(question, CALM)])[0] == today
+    assert answer_of(BOTS[kind], without)([point(question, CALM)])[0] == today
     assert tomorrow.reply != today.reply
 
 
@@ -214,7 +223,9 @@ def test_guarded_decides_before_it_answers(change, action):
 def test_guarded_says_the_mandated_words_and_the_article_without_a_policy():
     question = "When does my refund arrive?"
     assert reply("guarded", question, CALM).reply == "How long a refund takes depends on your bank."
-    blind = make(BOTS["guarded"], Materials(KNOWLEDGE, POLICY.clear()))([point(question, CALM)])[0]
+    blind = answer_of(BOTS["guarded"], Materials(KNOWLEDGE, POLICY.clear()))(
+        [point(question, CALM)]
+    )[0]
     assert blind.reply == "Your refund will arrive within 3 working days."
 
 
@@ -240,7 +251,7 @@ def recording(tmp_path):
         {".csv": frame.write_csv, ".jsonl": frame.write_ndjson, ".parquet": frame.write_parquet}[
             path.suffix
         ](path)
-        return make(Candidate(kind="recorded", source=path), MATERIALS)
+        return answer_of(Candidate(kind="recorded", source=path))
 
     return write
 
@@ -354,7 +365,7 @@ def test_a_hostile_line_of_a_recording_is_refused(tmp_path, line, says):
     path = tmp_path / "r.jsonl"
     path.write_text(json.dumps(RECORDED) + "\n" + line + "\n")
     with pytest.raises(HistoryError, match=says):
-        make(Candidate(kind="recorded", source=path), MATERIALS)
+        answer_of(Candidate(kind="recorded", source=path))
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff\xfe", b"\x00", b"a,b\n1,2,3\n", b"PAR1"])
@@ -363,7 +374,7 @@ def test_a_recording_that_is_no_table_is_refused(tmp_path, content, name):
     path = tmp_path / name
     path.write_bytes(content)
     with pytest.raises(HistoryError, match=name):
-        make(Candidate(kind="recorded", source=path), MATERIALS)
+        answer_of(Candidate(kind="recorded", source=path))
 
 
 def test_a_lone_surrogate_in_a_recorded_reply_is_replaced(tmp_path):
@@ -371,4 +382,4 @@ def test_a_lone_surrogate_in_a_recorded_reply_is_replaced(tmp_path):
     row = {**RECORDED, "reply": "So\ud800n.", "context_hash": context_hash(asked.said)}
     path = tmp_path / "r.jsonl"
     path.write_text(json.dumps(row))
-    assert make(Candidate(kind="recorded", source=path), MATERIALS)([asked])[0].reply == "So?n."
+    assert answer_of(Candidate(kind="recorded", source=path))([asked])[0].reply == "So?n."

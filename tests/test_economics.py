@@ -236,6 +236,7 @@ def test_whose_words_reach_the_customer(points, status, at_turn, bot, human, exp
         build("decisions", points),
         settled(status, at_turn),
         build("verdicts", rows),
+        empty("shadow"),
         Assist(agent_misses_risky_draft=0.3),
     )
     assert found["n_promises"].item() == (None if expected is None else pytest.approx(expected))
@@ -265,6 +266,7 @@ def test_whose_words_an_outage_and_a_return_leave():
         build("decisions", [point(0, "auto")]),
         settled("agreed"),
         build("verdicts", [verdict("bot", 0, True), verdict("human", 0, True)]),
+        empty("shadow"),
         Assist(),
     )
     of = build("replayed", [{"conversation_id": "c", "weight": 1.0}]).select("conversation_id")

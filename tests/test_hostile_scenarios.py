@@ -31,7 +31,8 @@ history.channel history.sample.days history.sample.seed history.assume.contacts_
 history.assume.arrival_profile history.assume.handle_time_log_sd history.assume.resolved_rate
 history.assume.handle_time_chat_s candidates candidates.human candidates.human.kind
 candidates.bot.kind candidates.bot.source candidates.bot.sees_policy candidates.bot.min_score
-replay.sample replay.part rollout.stages rollout.segment_by rollout.hand_back_delay_s
+candidates.bot.prompt candidates.bot.model candidates.bot.price candidates.bot.labels
+replay.sample rollout.stages rollout.segment_by rollout.hand_back_delay_s
 rollout.value_tolerance rollout.diverged_contained assist.draft_saves_rate demand.day demand.scale
 demand.peaks demand.bot_reply_s demand.recontact_delay_s demand.bot_quit_hazard
 demand.max_attempts contact_center.teams contact_center.staffing contact_center.target_wait_s
@@ -72,7 +73,7 @@ NUMBERS = [
     if key.endswith(
         ("_s", "_rate", "_hour", "_day", "scale", "staffing", "hazard", "score", "seed")
     )
-    or key in ("simulation.days", "replay.part", "money.shrinkage", "demand.max_attempts")
+    or key in ("simulation.days", "replay.sample", "money.shrinkage", "demand.max_attempts")
 ]
 
 

@@ -21,9 +21,13 @@ class Tokens(NamedTuple):
 class Chats:
     """The chat template and window of a model.
 
+    ``window``: tokens that prompt and reply may have together. ``stops``: tokens that end a
+    message: the tokenizer's end of text, and what the chat template puts after an assistant's words
+    (not always the same one).
+
     Args:
         tokenizer: of transformers; has a chat template.
-        window: tokens that prompt and reply may have together.
+        window: see above.
 
     Raises:
         BackendError: the model has no chat template.
@@ -38,17 +42,27 @@ class Chats:
                 "(chat_template.jinja, or chat_template in tokenizer_config.json)"
             )
         # Some templates refuse a system message, others leave it out without a word.
-        try:
-            probe = self._rendered([Message("system", _PROBE), Message("user", "?")])
-            self._has_system = _PROBE in self._tokenizer.decode(probe)
-        except Exception:  # whatever the template raises
-            self._has_system = False
+        system = self._text([Message("system", _PROBE), Message("user", "?")])
+        self._has_system = _PROBE in system
+        said = self._text([Message("user", "?"), Message("assistant", _PROBE)])
+        self.stops = self._ends(said.rpartition(_PROBE)[2] if _PROBE in said else "")
 
     def tokens(self, ask: Ask) -> Tokens | Completion:
-        """The ask as tokens, or the refusal that its completion is: too long, or no system role."""
+        """The ask as tokens, or the refusal that its completion is.
+
+        Refused is what is too long, a system message where the template has no system role, and
+        what the template refuses for reasons of its own ("template_error"; many want user and
+        assistant to take turns).
+
+        Raises:
+            BackendError: a label of ``choices`` is not one token.
+        """
         if ask.messages[0].role == "system" and not self._has_system:
             return Completion(error=NO_SYSTEM_ROLE)
-        prompt = self._rendered(ask.messages)
+        try:
+            prompt = self._rendered(ask.messages)
+        except Exception:  # whatever the template raises
+            return Completion(error="template_error")
         limit = self.window - ask.max_tokens
         if len(prompt) > limit:
             return Completion(error=TOO_LONG, prompt_tokens=len(prompt), limit_tokens=limit)
@@ -62,6 +76,25 @@ class Chats:
             return_dict=True,
         )["input_ids"]
         return found
+
+    def _text(self, messages: Sequence[Message]) -> str:
+        """What the template makes of a chat; nothing where it refuses."""
+        try:
+            found: str = self._tokenizer.apply_chat_template(
+                [message._asdict() for message in messages], tokenize=False
+            )
+        except Exception:  # whatever the template raises
+            return ""
+        return found
+
+    def _ends(self, tail: str) -> tuple[int, ...]:
+        """The tokens that end a message, given what stands behind one."""
+        special = self._tokenizer.added_tokens_decoder
+        behind = self._tokenizer.encode(tail, add_special_tokens=False) if tail else []
+        ends = [token for token in behind if token in special and special[token].special][:1]
+        if self._tokenizer.eos_token_id is not None:
+            ends.append(self._tokenizer.eos_token_id)
+        return tuple(sorted(set(ends)))
 
     def _choice(self, label: str) -> int:
         if label not in self._choices:

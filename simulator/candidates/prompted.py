@@ -48,6 +48,7 @@ class _Chat(NamedTuple):
     system: str
     blocks: tuple[_Block, ...]
     ask: str
+    language: str
     article_ids: tuple[str, ...]
 
 
@@ -108,13 +109,18 @@ def _at(chat: _Chat, prompt: Prompt, model: LanguageModel) -> _Work:
     if chosen.error is not None or chosen.text not in labels:
         return asking.reply(chosen._replace(text=None, error=chosen.error or "undecided"))
     action = ACTIONS[labels.index(chosen.text)]
-    further = (Message("assistant", chosen.text), Message("user", decide.then[action].strip()))
+    then = filled(decide.then[action], language=chat.language)
+    further = (Message("assistant", chosen.text), Message("user", then))
     said = yield from asking.whole(model.max_tokens, further=further)
     probs = chosen.probs
-    return asking.reply(said)._replace(
+    reply = asking.reply(said)
+    # Handing over needs no words.
+    silent = action == "escalate" and reply.error == "no_reply"
+    return reply._replace(
         action=None if said.error else action,
         action_probs=probs,
         score=max(probs) if probs and not said.error else None,
+        error=None if silent else reply.error,
     )
 
 
@@ -126,6 +132,7 @@ class _Asking:
         self.dropped = 0
         self.system_role = True
         self.spent: list[Completion] = []
+        self.failures: list[str] = []
 
     def whole(
         self, max_tokens: int, choices: tuple[str, ...] = (), further: tuple[Message, ...] = ()
@@ -137,6 +144,7 @@ class _Asking:
             drawn = stable_hash([repr((self.seed, messages, choices))])[0]
             ask = Ask(messages, max_tokens, choices, int(drawn) % 2**31)
             done = yield ask
+            self.failures += done.failures
             if done.error == backends.TOO_LONG and self._shortened(messages, done):
                 continue
             if done.error == backends.NO_SYSTEM_ROLE and self.system_role:
@@ -193,7 +201,7 @@ class _Asking:
             finish_reason=said.finish_reason,
             n_dropped_turns=sum(block.n_turns for block in self.chat.blocks[: self.dropped]),
             error=error,
-            failures=tuple(failure for one in self.spent for failure in one.failures),
+            failures=tuple(self.failures),
         )
 
     def _total(self, field: str) -> Any:
@@ -222,6 +230,7 @@ def _chats(config: Candidate, prompt: Prompt, materials: Materials) -> Callable[
             "\n\n".join(
                 text for ask in asks if (text := filled(ask, articles=articles, language=language))
             ),
+            language,
             found,
         )
 

@@ -3,7 +3,7 @@
 A prompt file is TOML::
 
     system = '''...'''      # who it is; may hold {policy} and {language}
-    ask = '''...'''         # put after the customer's last words; may hold {articles}
+    ask = '''...'''         # put after the customer's last words; {articles}, {language}
 
     [decide]                # where it is there, the candidate decides before it writes
     ask = '''...'''         # the question; put after the other ask
@@ -31,7 +31,6 @@ from simulator.scenario.values import fault
 from simulator.scenario_file import validate_part
 from simulator.schema import ACTIONS
 
-_HOLDS = {"system": ("policy", "language"), "ask": ("articles", "language")}
 _HOLE = re.compile(r"\{(\w+)\}")
 # Named in English, the language that most models follow instructions in best.
 _LANGUAGES = {
@@ -79,16 +78,20 @@ class Prompt(Model):
 
     @model_validator(mode="after")
     def _known_holes(self) -> Prompt:
-        for key, allowed in _HOLDS.items():
-            names = " and ".join(f"{{{name}}}" for name in allowed)
-            for hole in _HOLE.findall(getattr(self, key)):
-                if hole not in allowed:
-                    raise fault(
-                        f"expected no other {{...}} than {names}",
-                        at=(key,),
-                        found=f"{{{hole}}}",
-                    )
+        _check_holes(("system",), self.system, ("policy", "language"))
+        _check_holes(("ask",), self.ask, ("articles", "language"))
+        if self.decide:
+            _check_holes(("decide", "ask"), self.decide.ask, ("articles", "language"))
+            for action, text in self.decide.then.items():
+                _check_holes(("decide", "then", action), text, ("language",))
         return self
+
+
+def _check_holes(at: tuple[str, ...], text: str, allowed: tuple[str, ...]) -> None:
+    for hole in _HOLE.findall(text):
+        if hole not in allowed:
+            names = " and ".join(f"{{{name}}}" for name in allowed)
+            raise fault(f"expected no other {{...}} than {names}", at=at, found=f"{{{hole}}}")
 
 
 def load(path: Path) -> Prompt:

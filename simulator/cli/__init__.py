@@ -13,7 +13,7 @@ import sys
 
 import typer
 
-from simulator.cli import answers, backtests, checks, histories, runs, staffing
+from simulator.cli import answers, backtests, checks, doctor, histories, runs, staffing
 from simulator.errors import ShadowdeskError
 
 _INTERRUPTED = 130
@@ -36,7 +36,7 @@ app.command()(backtests.backtest)
 app.command()(answers.gate)
 app.command()(staffing.staff)
 app.command()(answers.report)
-app.command()(checks.doctor)
+app.command()(doctor.doctor)
 
 
 @app.callback(invoke_without_command=True)

@@ -1,4 +1,4 @@
-"""``shadowdesk check`` and ``shadowdesk doctor``."""
+"""``shadowdesk check``."""
 
 from __future__ import annotations
 
@@ -62,39 +62,3 @@ def _paths(one: object) -> list[tuple[str, Path]]:
 
     walk(one, "")
     return found
-
-
-EXTRAS = {
-    "hf": ("torch", "transformers", "accelerate", "peft"),
-    "vllm": ("vllm",),
-    "ray": ("ray",),
-}
-
-
-def doctor() -> None:
-    """Say what this machine can run, and the command to install what is missing."""
-    import os
-    import platform
-    from importlib import metadata
-
-    from simulator import __version__
-
-    typer.echo(
-        f"shadowdesk {__version__}, Python {platform.python_version()}, {platform.platform()}"
-    )
-    typer.echo(f"cores: {os.cpu_count()}")
-    for name in ("polars", "duckdb", "simpy", "matplotlib"):
-        typer.echo(f"  {name:<14}{metadata.version(name)}")
-    for extra, names in EXTRAS.items():
-        missing = []
-        for name in names:
-            try:
-                typer.echo(f"  {name:<14}{metadata.version(name)}")
-            except metadata.PackageNotFoundError:
-                missing.append(name)
-        if missing:
-            typer.echo(
-                f"  {', '.join(missing)}: not installed; only model candidates need it: "
-                f"pip install 'shadowdesk[{extra}]'"
-            )
-    typer.echo("The quickstart and the rule candidates run here.")

@@ -30,6 +30,10 @@ NAMES = {
 }
 
 
+# Stages whose steps a reader counts by the second, and what they are.
+RATES = {"replay": "replies"}
+
+
 class Tell(Protocol):
     """What the pipeline calls: stage, steps done, steps in all (0: not known)."""
 
@@ -42,14 +46,15 @@ def progress() -> Iterator[Tell]:
     """Show progress while the block runs."""
     if not sys.stderr.isatty():
         began = time.monotonic()
-        told: dict[str, float] = {}
+        told: dict[str, tuple[float, int]] = {}
 
         def plain(stage: str, done: int, total: int, /) -> None:
             now = time.monotonic()
-            if stage in told and (done == 0 or now - told[stage] < _QUIET_S):
+            then, before = told.get(stage, (began, 0))
+            if stage in told and (done == 0 or now - then < _QUIET_S):
                 return
-            far = f" ({done} of {total})" if done else ""
-            told[stage] = now
+            far = how_far(stage, done, total, done - before, now - then) if done else ""
+            told[stage] = now, done
             print(f"{now - began:6.1f} s  {NAMES[stage]}{far}", file=sys.stderr)
 
         yield plain
@@ -59,11 +64,13 @@ def progress() -> Iterator[Tell]:
     from rich.text import Text
 
     class Time(ProgressColumn):
-        """Seconds gone, and seconds left where the number of steps is known."""
+        """Seconds gone, seconds left where the number of steps is known, a replay's pace."""
 
         def render(self, task: Task) -> Text:
             gone, left = task.elapsed or 0.0, task.time_remaining
-            return Text(f"{gone:.0f} s" + ("" if left is None else f", about {left:.0f} s left"))
+            text = f"{gone:.0f} s" + ("" if left is None else f", about {left:.0f} s left")
+            what = RATES.get(task.fields["stage"])
+            return Text(f"{text}, {task.speed:.3g} {what}/s" if what and task.speed else text)
 
     columns = (TextColumn("{task.description:<34}"), BarColumn(bar_width=24), Time())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
@@ -73,7 +80,24 @@ def progress() -> Iterator[Tell]:
             if stage not in shown:
                 for task in shown.values():
                     bars.update(task, visible=False)
-                shown[stage] = bars.add_task(NAMES[stage], total=total or None)
+                shown[stage] = bars.add_task(NAMES[stage], total=total or None, stage=stage)
             bars.update(shown[stage], completed=done, total=total or None)
 
         yield bar
+
+
+def how_far(stage: str, done: int, total: int, more: int, in_s: float) -> str:
+    """How far a stage is, for a plain line: of the replay with its pace and the time left.
+
+    Args:
+        stage: its name.
+        done: steps done.
+        total: steps in all.
+        more: of ``done``, those since the stage was last told of.
+        in_s: seconds since then.
+    """
+    text = f"{done} of {total}"
+    if stage in RATES and more > 0 and in_s > 0:
+        pace = more / in_s
+        text += f", {pace:.3g} {RATES[stage]}/s, about {(total - done) / pace:.0f} s left"
+    return f" ({text})"

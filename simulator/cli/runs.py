@@ -57,5 +57,8 @@ def _run(path: Path, out: Path | None, overrides: list[str] | None) -> None:
     command = shlex.join(["shadowdesk", *sys.argv[1:]])
     with progress() as tell:
         done = pipeline.run(scenario, folder, command=command, tell=tell)
-    typer.echo(reports.summary_text(pipeline.as_report_run(done)))
+    finished = pipeline.as_report_run(done)
+    typer.echo(reports.summary_text(finished))
+    if again := reports.ask_again(finished):
+        typer.echo(again)
     typer.echo(f"\nReport: {folder / 'report.html'}")

@@ -8,6 +8,7 @@ target occupancy and shrinkage, whether today's roster gets round to it or not:
 from simulator.economics.breakdown import breakdown
 from simulator.economics.costs import costs
 from simulator.economics.paid import paid_costs
+from simulator.economics.prices import reply_prices
 from simulator.economics.volumes import promise_counts, volumes
 
-__all__ = ["breakdown", "costs", "paid_costs", "promise_counts", "volumes"]
+__all__ = ["breakdown", "costs", "paid_costs", "promise_counts", "reply_prices", "volumes"]

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from simulator.economics.prices import Priced, bot_money
 from simulator.evidence.replications import two_level
 from simulator.scenario import Money
 from simulator.tables import conform
 
 _GROUP = ("stage", "candidate", "bound", "segment")
+_ALL_FLAT: Mapping[str, Priced] = MappingProxyType({})
 
 
 def costs(
@@ -23,6 +26,7 @@ def costs(
     n_logged: int | None,
     money: Money,
     baseline: str,
+    priced: Mapping[str, Priced] = _ALL_FLAT,
 ) -> pl.DataFrame:
     """The table ``costs``: money a day by cell, bound and segment.
 
@@ -34,6 +38,8 @@ def costs(
         n_logged: days of the log that they were drawn from; null for an assumed profile.
         money: prices.
         baseline: name of the stage without a bot.
+        priced: how the replies of candidates with a price card are priced
+            (:func:`simulator.economics.prices.reply_prices`).
 
     Returns:
         Metrics ``labour_money`` (of the work that came, answered or not: a desk that loses its
@@ -65,7 +71,7 @@ def costs(
     parts = ["labour_money", "bot_money", "promise_money", "complaint_money", "abandonment_money"]
     wide = wide.with_columns(
         (pl.col("needed_hours") * wage).alias("labour_money"),
-        (pl.col("bot_replies_per_day") * money.bot_reply_money.value).alias("bot_money"),
+        bot_money(volumes, priced, money.bot_reply_money.value).alias("bot_money"),
         (pl.col("promises_per_day") * money.risky_promise_money.value).alias("promise_money"),
         (pl.col("arrivals_per_day") * pl.col("complaint_rate") * money.complaint_money.value).alias(
             "complaint_money"
@@ -113,9 +119,20 @@ def costs(
             (pl.col("estimate") + half).alias("high"),
             pl.col("metric").replace_strict(units, return_dtype=pl.String).alias("unit"),
             pl.col("arrivals_per_day").round(0).cast(pl.Int64).alias("n"),
-            pl.lit(
-                "mean simulated day at the scenario's prices"
-                + ("" if judged else "; risky promises left out: no policy to judge them by")
+            pl.concat_str(
+                pl.lit(
+                    "mean simulated day at the scenario's prices"
+                    + ("" if judged else "; risky promises left out: no policy to judge them by")
+                ),
+                pl.when(pl.col("metric") == "bot_money")
+                .then(
+                    pl.col("candidate").replace_strict(
+                        {name: f"; {one.method}" for name, one in priced.items()},
+                        default="",
+                        return_dtype=pl.String,
+                    )
+                )
+                .otherwise(pl.lit("")),
             ).alias("method"),
         ),
     )

@@ -9,6 +9,8 @@ from simulator.tables import conform
 
 _CELL = ("stage", "candidate", "conversation_id")
 _GROUP = ("stage", "candidate", "bound", "segment")
+_POINT = ("candidate", "conversation_id", "turn")
+_TOKENS = ("prompt", "cached", "completion")
 
 
 def volumes(
@@ -39,8 +41,8 @@ def volumes(
         .otherwise("n_promises")
     )
 
-    def known(promises: pl.Expr) -> pl.Expr:
-        return pl.when(promises.is_not_null().any()).then(promises.sum() / n_replications)
+    def known(counted: pl.Expr) -> pl.Expr:
+        return pl.when(counted.is_not_null().any()).then(counted.sum() / n_replications)
 
     return conform(
         "volumes",
@@ -53,6 +55,13 @@ def volumes(
             (pl.col("n_bot_replies").filter(~hit).sum() / n_replications).alias(
                 "bot_replies_per_day"
             ),
+            *(
+                known(pl.col(f"n_{kind}_tokens").filter(~hit)).alias(f"bot_{kind}_tokens_per_day")
+                for kind in _TOKENS
+            ),
+            (pl.col("n_unpriced").filter(~hit).sum() / n_replications).alias(
+                "unpriced_bot_replies_per_day"
+            ),
             (quits.sum() / n_replications).alias("quits_per_day"),
             known(said).alias("promises_per_day"),
             known(pl.col("n_bot_promises").filter(~hit)).alias("bot_promises_per_day"),
@@ -61,9 +70,13 @@ def volumes(
 
 
 def promise_counts(
-    decisions: pl.DataFrame, settlements: pl.DataFrame, verdicts: pl.DataFrame, assist: Assist
+    decisions: pl.DataFrame,
+    settlements: pl.DataFrame,
+    verdicts: pl.DataFrame,
+    shadow: pl.DataFrame,
+    assist: Assist,
 ) -> pl.DataFrame:
-    """Expected risky promises that reach the customer, and bot replies, by conversation.
+    """Expected risky promises that reach the customer, bot replies and tokens, by conversation.
 
     An automatic reply counts as the judge reads it. In assist, a risky draft that is used slips
     through with ``agent_misses_risky_draft``, and never makes the reply safer than the agent's own
@@ -71,10 +84,16 @@ def promise_counts(
     are the baseline, and they over-promise as well. Points after a divergence count as the bot's,
     points from a hand-over on as the human's.
 
+    A reply has been asked for wherever the bot may speak, drafts that are thrown away included, and
+    its tokens are those of table ``shadow``. One whose prompt or completion is not counted there
+    has none (``n_unpriced``); cached tokens that are not known count as not cached.
+
     Returns:
         ``stage, candidate, conversation_id, automatic, n_promises`` (whoever made them),
         ``n_human_promises`` (had people alone answered), ``n_bot_promises`` (of automatic replies),
-        ``n_bot_replies``; promises null where nothing could be judged.
+        ``n_bot_replies``, of these ``n_unpriced``, and ``n_prompt_tokens, n_cached_tokens,
+        n_completion_tokens`` of the others; promises null where nothing could be judged, tokens
+        where none are known.
     """
     read = verdicts.select("candidate", "conversation_id", "turn", "risky_promise")
     own = read.filter(pl.col("candidate") == "human").select(
@@ -93,12 +112,23 @@ def promise_counts(
         .otherwise(theirs)
     )
 
-    def known(promises: pl.Expr) -> pl.Expr:
-        return pl.when(promises.is_not_null().any()).then(promises.sum())
+    # The hand-over's own reply was written as well.
+    asked = pl.col("mode").is_in(["auto", "assist"])
+    prompt, completion = pl.col("prompt_tokens"), pl.col("completion_tokens")
+    counted = prompt.is_not_null() & completion.is_not_null()
+    cached = pl.min_horizontal(pl.col("cached_prompt_tokens").fill_null(0), prompt)
+    tokens = zip(_TOKENS, (prompt, cached, completion), strict=True)
+
+    def known(counts: pl.Expr) -> pl.Expr:
+        return pl.when(counts.is_not_null().any()).then(counts.sum())
 
     return (
-        decisions.join(
-            read, on=("candidate", "conversation_id", "turn"), how="left", maintain_order="left"
+        decisions.join(read, on=_POINT, how="left", maintain_order="left")
+        .join(
+            shadow.select(*_POINT, "prompt_tokens", "cached_prompt_tokens", "completion_tokens"),
+            on=_POINT,
+            how="left",
+            maintain_order="left",
         )
         .join(own, on=("conversation_id", "turn"), how="left", maintain_order="left")
         .join(settlements.drop("cause"), on=_CELL, how="left", maintain_order="left")
@@ -108,7 +138,11 @@ def promise_counts(
             known(sent).alias("n_promises"),
             known(theirs).alias("n_human_promises"),
             known(mine.filter(auto)).alias("n_bot_promises"),
-            # The hand-over's own reply was written as well.
-            pl.col("mode").is_in(["auto", "assist"]).sum().alias("n_bot_replies"),
+            asked.sum().alias("n_bot_replies"),
+            (asked & ~counted).sum().alias("n_unpriced"),
+            *(
+                known(part.filter(asked & counted)).alias(f"n_{kind}_tokens")
+                for kind, part in tokens
+            ),
         )
     )

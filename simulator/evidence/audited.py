@@ -123,6 +123,27 @@ def outside(domain: pl.DataFrame, settlements: pl.DataFrame) -> pl.DataFrame:
     return settlements.select(key).join(domain, on=key, how="anti")
 
 
+def with_left_out(gates: pl.DataFrame, excluded: pl.DataFrame) -> pl.DataFrame:
+    """The table ``gates`` with what its rates of replies leave out said in ``method``.
+
+    Args:
+        gates: table ``gates``.
+        excluded: table ``excluded``: automatic turns without a reply, by stage and candidate.
+    """
+    of_replies = pl.col("metric").is_in(["risky_promise_rate", "interception_rate"])
+    said = pl.format(
+        "{}; {} automatic turns without a reply left out", "method", pl.col("n_no_reply")
+    )
+    return gates.join(
+        excluded.select(*_CELL, "n_no_reply"), on=_CELL, how="left", maintain_order="left"
+    ).select(
+        pl.when(of_replies & (pl.col("n_no_reply") > 0)).then(said).otherwise("method")
+        if column == "method"
+        else pl.col(column)
+        for column in gates.columns
+    )
+
+
 def with_segments(frame: pl.DataFrame, segments: pl.DataFrame) -> pl.DataFrame:
     """The rows of ``frame`` once for "all" and once for each segment of their conversation."""
     named = segments.filter(pl.col("segment").is_not_null() & (pl.col("segment") != "all"))

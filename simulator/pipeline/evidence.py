@@ -5,7 +5,8 @@ from __future__ import annotations
 import polars as pl
 
 from simulator import gates
-from simulator.judging import audit
+from simulator.evidence.audited import with_left_out
+from simulator.judging import audit, read_labels
 from simulator.judging.authority import Policy
 from simulator.judging.synthetic_labels import label_from_truth
 from simulator.pipeline.customers import TableOf
@@ -30,9 +31,24 @@ def tested(one: Scenario, table: TableOf, streams: Streams) -> dict[str, pl.Data
     settlements = table("settlements")
     decided = (table("decisions"), table("shadow"), table("verdicts"), settlements)
     domain, points = audit.auto_domain(*decided), audit.auto_points(*decided)
-    labels = _synthetic_labels(one, table, domain, streams)
+    read = {
+        name: read_labels.read(candidate.labels)
+        for name, candidate in one.candidates.items()
+        if candidate.labels
+    }
+    unread = ~pl.col("candidate").is_in(list(read))
+    drawn = [
+        _synthetic_labels(one, table, domain.filter(unread), settlements.filter(unread), streams)
+    ]
+    automatic = [stage.name for stage in rollout.stages if stage.auto_when is not None]
+    offered = settlements.filter(pl.col("stage").is_in(automatic))
+    for name, said in read.items():
+        about = (table("shadow"), domain, points, offered, table("truth_contexts"))
+        drawn.append(read_labels.labels_as_read(name, said, *about))
+    labels = pl.concat(drawn)
     of = segments(table("conversations"), rollout.segment_by)
     own = of.filter(pl.col("segment") != "all")
+    excluded = conform("excluded", audit.excluded_counts(*decided))
     found = gates.evaluate(
         table("kpis"),
         table("costs"),
@@ -46,23 +62,25 @@ def tested(one: Scenario, table: TableOf, streams: Streams) -> dict[str, pl.Data
     )
     return {
         "labels": labels,
-        "excluded": conform("excluded", audit.excluded_counts(*decided)),
-        "gates": found,
+        "excluded": excluded,
+        "gates": with_left_out(found, excluded),
         "recommendation": gates.recommend(found, rollout.stages),
     }
 
 
 def _synthetic_labels(
-    one: Scenario, table: TableOf, domain: pl.DataFrame, streams: Streams
+    one: Scenario,
+    table: TableOf,
+    domain: pl.DataFrame,
+    settlements: pl.DataFrame,
+    streams: Streams,
 ) -> pl.DataFrame:
     """Labels drawn from the sample's truth; none for a real history."""
     contexts, rules = table("truth_contexts"), table("commitments_policy")
     if contexts.is_empty():
         return empty("labels")
     draw = (streams, "synthetic")
-    no_bot = audit.draw_no_bot(
-        table("settlements"), domain, one.rollout.stages, _NO_BOT_LABELS, *draw
-    )
+    no_bot = audit.draw_no_bot(settlements, domain, one.rollout.stages, _NO_BOT_LABELS, *draw)
     return label_from_truth(
         pl.concat([audit.draw(domain, _LABELS, *draw), no_bot]),
         table("shadow"),

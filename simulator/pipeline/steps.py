@@ -309,20 +309,25 @@ class Steps:
         """What a day costs."""
 
         def work() -> Frames:
-            kpis, volumes, hours, horizon, paid = self._read(*inputs)
+            kpis, volumes, hours, horizon, paid, account = self._read(*inputs)
             baseline = one.rollout.stages[0].name
             draws = draws_of(one.simulation.days, one.simulation.replications)
             n_logged = horizon["n_logged"].item()
-            costs = economics.costs(kpis, volumes, hours, draws, n_logged, one.money, baseline)
+            prices = economics.reply_prices(cards, account, one.money)
+            costs = economics.costs(
+                kpis, volumes, hours, draws, n_logged, one.money, baseline, prices
+            )
             assumed = one.rollout.diverged_contained.value
             broken = economics.breakdown(kpis, costs, one.gates, assumed)
             after = economics.paid_costs(costs, paid, one.money, baseline)
             return {"costs": pl.concat([costs, after, broken])}
 
         one = self.scenario
-        inputs = ["kpis", "volumes", "desk_hours", "horizon", "staffing_hours"]
+        cards = one.cards()
+        inputs = ["kpis", "volumes", "desk_hours", "horizon", "staffing_hours", "replay_account"]
         settings = [
             one.money.model_dump(mode="json"),
+            {name: card.model_dump(mode="json") for name, card in cards.items()},
             [g.model_dump(mode="json") for g in one.gates],
             one.rollout.diverged_contained.value,
             [one.simulation.days, one.simulation.replications],
@@ -338,6 +343,7 @@ class Steps:
         settings = [
             one.rollout.model_dump(mode="json"),
             [g.model_dump(mode="json") for g in one.gates],
+            {n: history_load.content(bot.labels) for n, bot in self.bots.items() if bot.labels},
         ]
         outputs = ["labels", "excluded", "gates", "recommendation"]
         self._stage(inputs, settings, outputs, lambda: tested(one, self.folder.table, self.streams))
@@ -368,6 +374,10 @@ def assumptions(scenario: Scenario) -> list[dict[str, object]]:
         for part in parts
         for name, value in part
         if isinstance(value, Assumed)
+    ] + [
+        assumed_row(f"prices.{name}.{key}", number)
+        for name in dict.fromkeys(one.price for one in scenario.candidates.values() if one.price)
+        for key, number in scenario.money.prices[name].numbers().items()
     ]
 
 

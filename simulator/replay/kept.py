@@ -40,8 +40,8 @@ class KeptReplies:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        path.parent.mkdir(parents=True, exist_ok=True)
         with self._told():
+            path.parent.mkdir(parents=True, exist_ok=True)
             try:
                 self._open()
             except sqlite3.DatabaseError as error:
@@ -97,7 +97,8 @@ class KeptReplies:
         except (sqlite3.Error, OSError) as error:
             raise RunError(
                 f"{self.path}: cannot be used: {error}; expected a folder that you may read and "
-                "write, with space left; name another with --out DIR"
+                "write, with space left (name another with --out DIR), and a file that is whole "
+                "(delete it: its replies are then asked for again)"
             ) from None
 
 

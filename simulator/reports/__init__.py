@@ -6,7 +6,17 @@ every number in a report is a number of a table, formatted.
 """
 
 from simulator.reports.folder import write
+from simulator.reports.models import ask_again
 from simulator.reports.run import Bounds, Figure, Run
 from simulator.reports.summary import SummaryRow, summary_rows, summary_text
 
-__all__ = ["Bounds", "Figure", "Run", "SummaryRow", "summary_rows", "summary_text", "write"]
+__all__ = [
+    "Bounds",
+    "Figure",
+    "Run",
+    "SummaryRow",
+    "ask_again",
+    "summary_rows",
+    "summary_text",
+    "write",
+]

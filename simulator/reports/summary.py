@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from simulator.reports import answer, readings, staffed, validity, wording
-from simulator.reports.run import Bounds, Run
+from simulator.reports import answer, models, prices, readings, staffed, validity, wording
+from simulator.reports.lined import table
+from simulator.reports.run import Bounds, Figure, Run
 
 COLUMNS = 100
 # What the names may take of a row, so that the numbers beside them always fit.
@@ -103,7 +104,7 @@ def summary_text(run: Run) -> str:
     )
     lines += [
         "",
-        *_table(
+        *table(
             ["Stage", "Candidate", "Escalated/day", "Mean wait, s", "Service level", "Abandoned"],
             [
                 [
@@ -123,6 +124,7 @@ def summary_text(run: Run) -> str:
         lines += [*wording.wrap(wording.markdown(spread), COLUMNS), ""]
     lines += ["## Promises and gates", ""]
     lines += _gated(rows)
+    lines += _left_out(run)
     lines += [
         "",
         f"## Money, {currency} a day",
@@ -136,13 +138,15 @@ def summary_text(run: Run) -> str:
     )
     lines += [
         "",
-        *_table(
+        *table(
             ["Stage", "Candidate", "Cost", "Saving"],
             [[*_names(row), _three(row.total_money), _three(row.saving_money)] for row in rows],
         ),
         "",
         *_paid(rows),
+        *_prices(run),
         *_staffing(run),
+        *_models(run),
         *_unknowable(rows),
         *_validity(run),
     ]
@@ -161,6 +165,9 @@ def _recommendation(run: Run) -> list[str]:
     warning = validity.warning(run)
     if warning:
         lines += ["", *wording.wrap(f"**Warning.** {warning} See Validity.", COLUMNS)]
+    again = models.ask_again(run)
+    if again:
+        lines += ["", *wording.wrap(f"**Warning.** {wording.markdown(again)}", COLUMNS)]
     best = answer.leader(run)
     said = (
         readings.money_spread(run, best),
@@ -184,7 +191,7 @@ def _recommendation(run: Run) -> list[str]:
                 for stage, names in apart
             ]
             text += f" By segment: {'; '.join(places)}."
-        bullets += wording.wrap(f"- {text}", COLUMNS, indent="  ")
+        bullets += _bullet(text)
     return [*lines, *([""] if bullets else []), *bullets, ""]
 
 
@@ -201,7 +208,59 @@ def _gated(rows: Sequence[SummaryRow]) -> list[str]:
     )
     heads = ["Stage", "Candidate", "Risky promises", "At most", "Gate"]
     cells = [[*_names(row), *_promises(row)] for row in rows]
-    return [*wording.wrap(words, COLUMNS), "", *_table(heads, cells, words_last=True)]
+    return [*wording.wrap(words, COLUMNS), "", *table(heads, cells, words_last=True)]
+
+
+def _left_out(run: Run) -> list[str]:
+    """What the rates leave out for want of a reply."""
+    found = [line for one in models.left_out(run) for line in _bullet(wording.markdown(one))]
+    return ["", *wording.wrap(f"{models.LEFT_OUT}:", COLUMNS), "", *found] if found else []
+
+
+def _bullet(text: str) -> list[str]:
+    return wording.wrap(f"- {text}", COLUMNS, indent="  ")
+
+
+def _prices(run: Run) -> list[str]:
+    found = prices.sentences(run)
+    return (
+        [*(line for one in found for line in _bullet(wording.markdown(one))), ""] if found else []
+    )
+
+
+def _models(run: Run) -> list[str]:
+    """What was put to the language models, and what came back."""
+    asked, known_as = models.asked(run), models.known_as(run)
+    if not asked and not known_as:
+        return []
+    columns = ("n_points", "n_asked", "prompt_tokens", "cached_prompt_tokens", "completion_tokens")
+    rows = []
+    for one in asked:
+        points, prompts, *tokens = (_count(one.counts[column]) for column in columns)
+        rows.append([_name(one.candidate, CANDIDATE_COLUMNS), points, prompts, one.rate, *tokens])
+    heads = ["Candidate", "Turns", "Prompts", "Replies/s", "Prompt tokens", "Cached", "Completion"]
+    lines = ["## Models asked", ""]
+    if rows:
+        words = (
+            "Turns that were put to a model, the distinct prompts they came to (the same one is "
+            "asked once), and the tokens of these; cached ones are part of the prompt tokens."
+        )
+        lines += [*wording.wrap(words, COLUMNS), "", *table(heads, rows, names=1), ""]
+    said = {name: [words] for name, words in known_as.items()}
+    for one in asked:
+        said.setdefault(one.candidate, []).extend(one.remarks)
+    for name, parts in said.items():
+        if parts:
+            words = f"**{wording.markdown(name)}**: {wording.markdown('; '.join(parts))}."
+            lines += _bullet(words)
+    return [*lines, ""]
+
+
+def _count(figure: Figure) -> str:
+    """A count, in millions where it is long."""
+    if figure.value is None or figure.value < 10_000_000:
+        return figure.text
+    return f"{figure.value / 1e6:,.1f}M"
 
 
 def _paid(rows: Sequence[SummaryRow]) -> list[str]:
@@ -216,7 +275,7 @@ def _paid(rows: Sequence[SummaryRow]) -> list[str]:
     heads = ["Stage", "Candidate", "Saving by work", "Paid saving"]
     cells = [[*_names(row), _three(row.saving_money), _three(row.paid_saving_money)]
              for row in paid]  # fmt: skip
-    return [*wording.wrap(words, COLUMNS), "", *_table(heads, cells), ""]
+    return [*wording.wrap(words, COLUMNS), "", *table(heads, cells), ""]
 
 
 def _staffing(run: Run) -> list[str]:
@@ -243,7 +302,7 @@ def _staffing(run: Run) -> list[str]:
             ]
         )
     heads = ["Stage", "Candidate", "Paid hours", "Hours saved", "Interval"]
-    return ["## Staffing", "", *wording.wrap(words, COLUMNS), "", *_table(heads, rows), ""]
+    return ["## Staffing", "", *wording.wrap(words, COLUMNS), "", *table(heads, rows), ""]
 
 
 def _validity(run: Run) -> list[str]:
@@ -269,7 +328,7 @@ def _unknowable(rows: Sequence[SummaryRow]) -> list[str]:
         "",
         *wording.wrap(words, COLUMNS),
         "",
-        *_table(heads, [[*_names(row), _range(row.diverged_share, " %"), _needed(row)]
+        *table(heads, [[*_names(row), _range(row.diverged_share, " %"), _needed(row)]
                         for row in open_rows]),
         "",
     ]  # fmt: skip
@@ -337,28 +396,3 @@ def _promises(row: SummaryRow) -> list[str]:
         "–" if bound is None else wording.number(metric, bound),
         gate,
     ]
-
-
-def _table(
-    heads: Sequence[str], rows: Sequence[Sequence[str]], words_last: bool = False
-) -> list[str]:
-    """A Markdown table whose columns line up as plain text: names left, numbers right."""
-    sizes = [
-        max(3, *(wording.width(cells[i]) for cells in [heads, *rows])) for i in range(len(heads))
-    ]
-    on_left = [i < 2 or (words_last and i == len(heads) - 1) for i in range(len(heads))]
-
-    def line(cells: Sequence[str]) -> str:
-        padded = [
-            cell + " " * (size - wording.width(cell))
-            if to_left
-            else " " * (size - wording.width(cell)) + cell
-            for cell, size, to_left in zip(cells, sizes, on_left, strict=True)
-        ]
-        return f"| {' | '.join(padded)} |"
-
-    rule = [
-        "-" * size if to_left else "-" * (size - 1) + ":"
-        for size, to_left in zip(sizes, on_left, strict=True)
-    ]
-    return [line(heads), line(rule), *map(line, rows)]

@@ -10,6 +10,8 @@ from simulator.evidence.intervals import wilson
 from simulator.tables import conform
 
 _CELL = ("stage", "candidate", "conversation_id")
+# Shares of how automatic conversations end: a missing reply is one way.
+_OF_ENDINGS = ("settled_share", "handoff_share", "diverged_share", "escalation_rate")
 
 
 def segments(conversations: pl.DataFrame, segment_by: Sequence[str]) -> pl.DataFrame:
@@ -37,6 +39,9 @@ def settled_kpis(
     candidate's own choice) and ``risky_promise_rate_judged`` (some automatic reply flagged by the
     judge: descriptive, the judge errs; of those where each reply has a verdict or one is flagged).
     ``low`` and ``high``: Wilson, 95 %, with the effective sample size of the weights.
+
+    A conversation that lacks a reply is handed over there (cause error) and counts so in the
+    shares; ``method`` says how many do, and how many the judged rate leaves out.
     """
     replies = verdicts.filter(pl.col("unscored").is_null() | (pl.col("unscored") != "no_reply"))
     flagged = (
@@ -85,6 +90,25 @@ def settled_kpis(
         )
         for metric, (of, hit) in shares.items()
     )
+    missing = (
+        rows.filter(bot)
+        .group_by("stage", "candidate", "segment")
+        .agg(
+            (pl.col("cause") == "error").sum().alias("n_silent"),
+            pl.col("flagged").is_null().sum().alias("n_unjudged"),
+        )
+    )
+    found = found.join(
+        missing, on=("stage", "candidate", "segment"), how="left", maintain_order="left"
+    )
+    metric, silent, unjudged = pl.col("metric"), pl.col("n_silent"), pl.col("n_unjudged")
+    note = (
+        pl.when((metric == "risky_promise_rate_judged") & (unjudged > 0))
+        .then(pl.format("; {} left out: nothing was said, or not all of it is judged", unjudged))
+        .when(metric.is_in(_OF_ENDINGS) & (silent > 0))
+        .then(pl.format("; {} of them handed over as a reply is missing", silent))
+        .otherwise(pl.lit(""))
+    )
     bounds = [
         wilson(round(estimate * round(n)), round(n), 0.95)
         for estimate, n in found.select("estimate", "n_effective").iter_rows()
@@ -99,7 +123,9 @@ def settled_kpis(
             pl.format(
                 "Wilson 95 %, this history's mix, effective n = {}",
                 pl.col("n_effective").round(0).cast(pl.Int64),
-            ).alias("method"),
+            )
+            .add(note)
+            .alias("method"),
         ),
     )
 

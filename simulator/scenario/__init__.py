@@ -24,7 +24,7 @@ from simulator.scenario.desk import (
 )
 from simulator.scenario.gates import GATE_METRICS, GATES, Gate, Proposal
 from simulator.scenario.history import Assume, History, SampleConfig
-from simulator.scenario.money import Money
+from simulator.scenario.money import Money, PriceCard
 from simulator.scenario.rollout import LADDER, Assist, AutoWhen, Rollout, Stage
 from simulator.scenario.staffing import Staffing
 from simulator.scenario.values import Action, Assumed, Channel, Model, Name, Risk, fault
@@ -53,6 +53,7 @@ __all__ = [
     "Outage",
     "Overflow",
     "Peak",
+    "PriceCard",
     "Proposal",
     "Replay",
     "Risk",
@@ -88,6 +89,11 @@ class Scenario(Model):
     gates: tuple[Gate, ...] = GATES
     proposal: Proposal | None = None
 
+    def cards(self) -> dict[str, PriceCard]:
+        """The price card of each candidate that has one, by the candidate's name."""
+        prices = self.money.prices
+        return {name: prices[one.price] for name, one in self.candidates.items() if one.price}
+
     @field_validator("candidates")
     @classmethod
     def _human(cls, candidates: dict[str, Candidate]) -> dict[str, Candidate]:
@@ -116,6 +122,28 @@ class Scenario(Model):
                     found=metric,
                 )
         return gates
+
+    @model_validator(mode="after")
+    def _priced(self) -> Scenario:
+        cards = self.money.prices
+        for name, one in self.candidates.items():
+            at = ("candidates", name, "price")
+            if one.price is not None and one.price not in cards:
+                raise fault(
+                    f"expected one of {', '.join(map(repr, cards))}"
+                    if cards
+                    else f"the scenario has no price card; add [money.prices.{one.price}]",
+                    at=at,
+                    found=one.price,
+                )
+            if one.kind == "recorded" and one.price and cards[one.price].gpu_hour is not None:
+                raise fault(
+                    "a card by gpu_hour needs a throughput measured in the replay, and recorded "
+                    "replies were made elsewhere; name a card by tokens",
+                    at=at,
+                    found=one.price,
+                )
+        return self
 
     @model_validator(mode="after")
     def _proposed(self) -> Scenario:

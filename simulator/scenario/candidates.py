@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, model_validator
 
@@ -41,10 +42,20 @@ class Server(Model):
 
     @model_validator(mode="after")
     def _speakable(self) -> Server:
-        if not self.url.startswith(("http://", "https://")):
+        # Not shown: what does not belong there may be a password, and runs keep their scenario.
+        try:
+            url = urlsplit(self.url)
+        except ValueError:
+            url = urlsplit("")
+        if url.scheme not in ("http", "https") or not url.hostname or "@" in url.netloc:
             raise fault(
-                "expected a URL such as http://127.0.0.1:8000/v1", at=("url",), found=self.url
+                "expected a URL such as http://127.0.0.1:8000/v1, without a user or password "
+                "(key_variable names the environment variable of a key)",
+                at=("url",),
+                found="...",
             )
+        if url.query or url.fragment:
+            raise fault("expected a URL without ? and #", at=("url",), found="...")
         return self
 
 
@@ -90,6 +101,10 @@ class LanguageModel(Model):
                 "a server has its adapters under names of their own; put the adapter's into name",
                 at=("adapter",),
                 found=str(self.adapter),
+            )
+        if remote and self.dtype != "auto":
+            raise fault(
+                "the server decides its dtype; leave it out", at=("dtype",), found=self.dtype
             )
         if self.engine and self.backend != "vllm":
             raise fault(

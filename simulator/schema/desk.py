@@ -216,7 +216,6 @@ TABLES = {
         ("stage", "candidate", "segment", "bound", "metric"),
         {"bound": BOUNDS},
     ),
-    # Means of a simulated day that money is reckoned from.
     # Hours of work that a simulated day brought, answered or not.
     "desk_hours": Table(
         {**CELL, "bound": TEXT, "segment": TEXT, "replication": INT, "needed_hours": REAL},
@@ -224,6 +223,9 @@ TABLES = {
         ("stage", "candidate", "bound", "segment", "replication"),
         {"bound": BOUNDS},
     ),
+    # Means of a simulated day that money is reckoned from. Tokens are those of the replies whose
+    # tokens are known, the cached ones part of the prompt's; null where none are. The other replies
+    # are the unpriced ones: no card by tokens can price them.
     "volumes": Table(
         {
             **CELL,
@@ -232,6 +234,10 @@ TABLES = {
             "arrivals_per_day": REAL,
             "automatic_per_day": REAL,
             "bot_replies_per_day": REAL,
+            "bot_prompt_tokens_per_day": REAL,
+            "bot_cached_tokens_per_day": REAL,
+            "bot_completion_tokens_per_day": REAL,
+            "unpriced_bot_replies_per_day": REAL,
             "quits_per_day": REAL,
             "promises_per_day": REAL,
             "bot_promises_per_day": REAL,
