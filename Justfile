@@ -18,8 +18,7 @@ test *ARGS:
     .venv/bin/pytest {{ARGS}}
 
 # the tests with real language models, on the processor, in a virtual environment of their own
-# (4 GB; where pip would bring torch for GPUs, name the index of its CPU builds first:
-# export PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu)
+# (4 GB; where pip would bring torch for GPUs, put its CPU build there first: `shadowdesk doctor`)
 test-models *ARGS:
     test -d .venv-models || just setup-models
     .venv-models/bin/python -m pytest -m models tests/models {{ARGS}}

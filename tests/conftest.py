@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from simulator.scenario import Scenario
+from simulator.scenario_file import load
+
 # Whether a change lands must not hang on what a random search happens to find that day: in CI the
 # examples are always the same; everywhere else they are new ones at every run.
 settings.register_profile("ci", derandomize=True)
@@ -15,6 +18,14 @@ if os.environ.get("CI"):
     settings.load_profile("ci")
 
 ROOT = Path(__file__).resolve().parent.parent
+
+
+def small_quickstart(*overrides: str) -> Scenario:
+    """The quickstart with another sample; recordings belong to the one that it ships with."""
+    whole = load(ROOT / "scenarios" / "quickstart.toml", overrides)
+    bots = {name: bot for name, bot in whole.candidates.items() if bot.kind != "recorded"}
+    assert len(bots) == len(whole.candidates) - 2
+    return whole.model_copy(update={"candidates": bots})
 
 
 @pytest.fixture(scope="session")

@@ -109,7 +109,9 @@ def test_check_finds_every_fault_before_a_run(place):
     assert_one_clear_message(done, "history.source", "cats.jsonl", "knowledge.source", "none.csv")
 
 
-@pytest.mark.parametrize("name", ["quickstart", "peak_outage", "wide_auto_overpromise"])
+@pytest.mark.parametrize(
+    "name", ["quickstart", "peak_outage", "wide_auto_overpromise", "own_server"]
+)
 def test_shipped_scenarios_are_valid(place, name):
     path = ROOT / "scenarios" / f"{name}.toml"
     assert path.read_text().startswith("# ")

@@ -7,8 +7,7 @@ import socket
 import pytest
 
 from simulator import pipeline
-from simulator.scenario_file import load
-from tests.conftest import ROOT
+from tests.conftest import small_quickstart
 from tests.test_interventions import SMALL
 
 
@@ -23,5 +22,5 @@ def test_the_quickstart_needs_no_network(tmp_path, monkeypatch):
     monkeypatch.setattr(socket, "create_connection", refuse)
     with pytest.raises(AssertionError, match="network"):
         socket.create_connection(("127.0.0.1", 9))
-    scenario = load(ROOT / "scenarios" / "quickstart.toml", SMALL)
+    scenario = small_quickstart(*SMALL)
     assert pipeline.run(scenario, tmp_path / "out").manifest["finished"]

@@ -154,7 +154,9 @@ def test_a_schedule_with_holes_says_which_days(place, tmp_path):
 def test_a_recording_of_something_else_is_an_error(place, tmp_path):
     (tmp_path / "r.csv").write_text("conversation_id,turn,reply,context_hash\nz,0,hello,x\n")
     recorded = '[candidates.other]\nkind = "recorded"\nsource = "r.csv"\n'
-    with pytest.raises(HistoryError, match="none of its recorded replies belongs to a decision point"):
+    with pytest.raises(
+        HistoryError, match="none of its recorded replies belongs to a decision point"
+    ):
         place(LOG, more=recorded)
 
 

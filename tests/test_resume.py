@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import signal
 import sqlite3
 import subprocess
@@ -26,7 +27,11 @@ SETTINGS = (
 
 
 def start(out):
-    command = [sys.executable, "-m", "simulator", "quickstart", "--out", str(out)]
+    # Without the recordings, which belong to the whole sample.
+    text = (ROOT / "scenarios" / "quickstart.toml").read_text()
+    scenario = out.parent / "quickstart.toml"
+    scenario.write_text(re.sub(r"\[candidates\.small_.*?\n\n", "", text, flags=re.DOTALL))
+    command = [sys.executable, "-m", "simulator", "run", str(scenario), "--out", str(out)]
     for setting in SETTINGS:
         command += ["--set", setting]
     return subprocess.Popen(

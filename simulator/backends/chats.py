@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -36,6 +37,8 @@ class Chats:
     def __init__(self, tokenizer: Any, window: int) -> None:
         self._tokenizer, self.window = tokenizer, window
         self._choices: dict[str, int] = {}
+        special = [one.content for one in tokenizer.added_tokens_decoder.values() if one.special]
+        self._special = re.compile("|".join(re.escape(one) for one in special if len(one) > 1))
         if not tokenizer.chat_template:
             raise BackendError(
                 f"{tokenizer.name_or_path}: has no chat template; expected a model tuned for chat "
@@ -69,13 +72,19 @@ class Chats:
         return Tokens(prompt, tuple(self._choice(label) for label in ask.choices))
 
     def _rendered(self, messages: Sequence[Message]) -> list[int]:
+        # A customer who writes an end-of-message token must not end the message: it is spelt apart.
         found: list[int] = self._tokenizer.apply_chat_template(
-            [message._asdict() for message in messages],
+            [{"role": role, "content": self._plain(content)} for role, content in messages],
             add_generation_prompt=True,
             tokenize=True,
             return_dict=True,
         )["input_ids"]
         return found
+
+    def _plain(self, content: str) -> str:
+        if not self._special.pattern:
+            return content
+        return self._special.sub(lambda found: f"{found[0][0]} {found[0][1:]}", content)
 
     def _text(self, messages: Sequence[Message]) -> str:
         """What the template makes of a chat; nothing where it refuses."""

@@ -8,10 +8,11 @@ is answered while the beginning of its chat is still in the cache.
 Why the engine runs in a process of its own, as vLLM has it by default: in ours it would stop to
 wait for our share of the work, and on a CPU it would have a single core, since the OpenMP library
 that it needs must be there before Python starts. That process is spawned, not forked, because
-threads of ours (polars has some) would leave their locks behind in a fork; a script of one's own
-that makes a backend therefore needs ``if __name__ == "__main__":``. If we are killed, vLLM's
-process would live on with all its memory. So there is a watch beside it: a few lines of Python
-that wait for us to end, however that happens, and then end whatever the engine left.
+threads of ours (polars has some) would leave their locks behind in a fork; and it is spawned
+without the program that it is spawned from, which needs no guard then, and whose libraries vLLM
+does not meet (0.32 on a CPU looks into every module that is loaded, and breaks over numba's). If we
+are killed, vLLM's process would live on with all its memory. So there is a watch beside it: a few
+lines of Python that wait for us to end, however that happens, and then end what the engine left.
 
 A choice is read from the probabilities that the model gives the labels as the first token, which
 the engine returns for exactly these tokens; nothing masks the others, so the label taken is the
@@ -24,10 +25,14 @@ import inspect
 import json
 import math
 import os
+import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
+from types import ModuleType
 from typing import Any, NamedTuple
 
 from simulator.backends import Ask, Backend, Completion
@@ -45,6 +50,8 @@ _ENVIRONMENT = {
     "SPT_NOENV": "1",
     "VLLM_LOGGING_LEVEL": "ERROR",
     "VLLM_LOGGING_STREAM": "ext://sys.stderr",
+    # Its libraries' notes to each other, and what multiprocessing says of an engine that was ended.
+    "PYTHONWARNINGS": "ignore",
 }
 _MARK = "SHADOWDESK_ENGINE"
 _MOST_WORDS = 400
@@ -84,7 +91,8 @@ def make(model: LanguageModel) -> Backend:
         arguments |= {"enable_lora": True, "max_loras": 1, "max_lora_rank": _rank(model)}
     watch = _Watch()
     try:
-        llm = vllm.LLM(**arguments | model.engine)
+        with _apart():
+            llm = vllm.LLM(**arguments | model.engine)
         return _Engine(model, llm, watch)
     except BaseException as error:
         watch.end()
@@ -95,6 +103,20 @@ def make(model: LanguageModel) -> Backend:
             f"{model.folder}: vLLM cannot load it: {_words(error)}; see [candidates.NAME."
             "model]: folder, dtype, context_tokens, adapter and engine (arguments of vllm.LLM)"
         ) from error
+
+
+@contextmanager
+def _apart() -> Iterator[None]:
+    """Processes spawned in here import no ``__main__`` of ours, and hear nothing of Ctrl-C."""
+    program = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    # Inherited for good. It is for us to end them; interrupted themselves, they make a great noise.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = program
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class _Watch:

@@ -90,7 +90,8 @@ def replay(
     if found.height and (found["error"] == "not_recorded").fill_null(False).all():
         raise HistoryError(
             f"{name}: none of its recorded replies belongs to a decision point of this history; "
-            "conversation_id and turn must be those of the table decision_points"
+            "conversation_id and turn must be those of the table decision_points; take the "
+            "candidate out, or give the history that it was recorded on"
         )
     return Replayed(found, _account(name, found, all_known))
 

@@ -59,6 +59,9 @@ class Server(Model):
         return self
 
 
+_Plain = bool | int | float | str
+
+
 class LanguageModel(Model):
     """``[candidates.NAME.model]``: a language model, and how it is run and sampled."""
 
@@ -76,7 +79,7 @@ class LanguageModel(Model):
     max_tokens: Annotated[int, limits(1, 100_000)] = Field(
         default=200, description="longest reply; what is longer is cut off, and counted"
     )
-    engine: dict[str, bool | int | float | str] = Field(
+    engine: dict[str, _Plain | dict[str, _Plain]] = Field(
         default={}, description="vllm: further arguments of its LLM class, by their names"
     )
     server: Server | None = None

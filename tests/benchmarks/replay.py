@@ -43,7 +43,7 @@ MAX_TOKENS = 48
 ROUNDS = 3
 # vLLM on a CPU keeps prefixes in blocks of 128 tokens unless told otherwise.
 ENGINE = {"enforce_eager": True, "kv_cache_memory_bytes": 1 << 30, "block_size": 32}
-ONE_BY_ONE = 10
+ONE_BY_ONE = 6
 
 
 class Recorded:

