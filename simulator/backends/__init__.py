@@ -56,10 +56,10 @@ class Completion(NamedTuple):
     ``text``: the words, or the choice made. ``probs``: probabilities of the choices, in their order
     and summing to 1; null where the server hides them. Tokens as the engine counted them;
     ``cached_prompt_tokens`` are part of ``prompt_tokens``; null: not known. ``latency_s``: from
-    submission to the answer. ``finish_reason``: "stop", "length", or a server's own word; null for a
-    choice. ``failures``: attempts that
-    failed on the way, by kind. ``limit_tokens``: with error too_long, the most that a prompt may
-    have, where it is known.
+    submission to the answer, or the time of the batch that it was in. ``finish_reason``: "stop",
+    "length", or a server's own word; null for a choice. ``failures``: attempts that failed on the
+    way, by kind. ``limit_tokens``: with error too_long, the most that a prompt may have, where it is
+    known.
     """
 
     text: str | None = None

