@@ -59,7 +59,7 @@ CUDA_TORCH = {"cuda": "13.2", "hip": None, "sees_gpu": False, "built_for": ["sm_
 GPU_TORCH = CUDA_TORCH | {"sees_gpu": True}
 HF = {"torch": "2.13.0+cpu", "safetensors": "0.8.0", "transformers": "5.19.0"}
 HF |= {"accelerate": "1.15.0", "peft": "0.21.2"}
-TORCH_FIRST = "pip install torch==2.13.0  # the CPU build: https://pytorch.org/get-started/locally/"
+TORCH_FIRST = "pip install torch==2.13.0"
 NO_COMPANIONS = "pip uninstall -y torchvision torchaudio torchcodec"
 
 

@@ -58,8 +58,8 @@ class Completion(NamedTuple):
     ``cached_prompt_tokens`` are part of ``prompt_tokens``; null: not known. ``latency_s``: from
     submission to the answer, or the time of the batch that it was in. ``finish_reason``: "stop",
     "length", or a server's own word; null for a choice. ``failures``: attempts that failed on the
-    way, by kind. ``limit_tokens``: with error too_long, the most that a prompt may have, where it is
-    known.
+    way, by kind. ``limit_tokens``: with error too_long, the most that a prompt may have, where it
+    is known.
     """
 
     text: str | None = None
