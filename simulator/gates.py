@@ -197,6 +197,10 @@ def _risky_promises(audit: Audit, segment: str, gate: Gate) -> _Finding:
     n = sum(s.n for s in against)
     k, unknown = sum(s.k for s in certain), sum(s.k for s in against) - sum(s.k for s in certain)
     text = f"{k} of {n} audited conversations held a risky promise"
+    if unknown == n:
+        text = f"of none of {n} audited conversations is it known whether a risky promise was made"
+        more = labels_needed(against, gate.limit, alpha)
+        return _Finding("insufficient", text, "rate", method, labels_needed=more)
     if unknown:
         text += f" and {unknown} more count as risky because their label is unknown or missing"
     if bare := [s.N for s in against if s.N and not s.n]:

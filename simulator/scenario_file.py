@@ -138,7 +138,7 @@ def _path(value: str, folder: Path, shown: str, where: str) -> Path:
         if name not in os.environ:
             raise ScenarioError(
                 f"{shown}: {where} = {value!r}; the environment has no {name}; "
-                f"set it, as in: {name}=/path/to/log shadowdesk run {shown}"
+                f"set it, as in: {name}=/the/path shadowdesk run {shown}"
             )
     return folder / _VARIABLE.sub(lambda found: os.environ[found[1]], value)
 

@@ -117,14 +117,14 @@ def test_exact_labels_of_other_words_are_refused():
         labels_as_read("bot", stale, *tables)
 
 
-def test_exact_a_conversation_labelled_in_part_is_left_out():
+def test_exact_a_conversation_labelled_in_part_is_refused():
     shadow, *rest = history(4, auto=range(4), flagged=set())
     more = build(
         "shadow",
         [{"candidate": "bot", "conversation_id": "c1", "turn": 2, "reply": "more", "key": "k"}],
     )
-    labels = labels_as_read("bot", said(["c1", "c2"]), pl.concat([shadow, more]), *rest)
-    assert set(labels["conversation_id"]) == {"c2"}
+    with pytest.raises(HistoryError, match=r"1 conversations are labelled in part .such as c1"):
+        labels_as_read("bot", said(["c1", "c2"]), pl.concat([shadow, more]), *rest)
 
 
 def test_analytic_the_estimate_is_unbiased_whatever_the_judge_flags():

@@ -26,7 +26,15 @@ REVISION = 1
 TOO_LONG = "too_long"
 NO_SYSTEM_ROLE = "no_system_role"
 # What may pass: a reply that is missing for one of these is asked for again by the next run.
-PASSING = frozenset({"connection", "timeout", "bad_body", "server_error", "rate_limited"})
+PASSING = frozenset({"connection", "timeout", "bad_body", "server_error", "rate_limited", "engine"})
+
+
+def final(error: str | None) -> bool:
+    """Whether the same ask would surely come to this again: then it is not asked again.
+
+    A server's refusal (``http_400`` and so on) is not: it may be about the server, not the ask.
+    """
+    return error is None or not (error in PASSING or error.startswith("http_"))
 
 
 class Message(NamedTuple):
@@ -119,13 +127,14 @@ def identity(model: LanguageModel) -> list[object]:
     return [REVISION, settings, _digest(model.folder), _digest(model.adapter)]
 
 
-_SMALL = 1 << 20
+_SMALL, _BLOCK, _PLACES = 1 << 20, 1 << 12, 4096
 
 
 def _digest(folder: Path | None) -> str | None:
-    """Digest of a model's files: small ones whole, of large ones size, beginning and end.
+    """Digest of a model's files: small ones whole, of large ones some 4,000 places spread evenly.
 
-    Weights that differ at all differ there too: training changes every tensor.
+    These are at most 4 MiB apart in a file of 16 GiB, closer than the matrices of a model of that
+    size are large: training that changes a matrix is seen.
     """
     if folder is None:
         return None
@@ -134,7 +143,10 @@ def _digest(folder: Path | None) -> str | None:
         size = path.stat().st_size
         digest.update(f"{path.relative_to(folder)}\x00{size}\x00".encode())
         with path.open("rb") as file:
-            digest.update(file.read(_SMALL))
-            file.seek(max(0, size - _SMALL))
-            digest.update(file.read(_SMALL))
+            if size <= _SMALL:
+                digest.update(file.read())
+                continue
+            for place in range(0, size, max(_BLOCK, size // _PLACES)):
+                file.seek(place)
+                digest.update(file.read(_BLOCK))
     return digest.hexdigest()

@@ -45,8 +45,11 @@ _TOP = 20
 _SERVER_ERRORS = (408, 409, 425)
 _STOPS = {
     401: "does not accept the key",
+    402: "wants to be paid first",
     403: "does not allow this",
     404: "has no such address or no such model",
+    405: "does not answer this kind of request there",
+    407: "is behind a proxy that wants to know who asks",
 }
 
 
@@ -102,7 +105,7 @@ class _OpenAI:
         self._gives_logprobs, self._limit = True, "max_tokens"
         self._done: queue.SimpleQueue[_Done | BaseException] = queue.SimpleQueue()
         self._left: BaseException | None = None
-        self._ever_answered, self._in_a_row = False, 0
+        self._in_a_row = 0
         self._next_at = 0.0
         self._slots = asyncio.Semaphore(self._server.concurrency)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -114,7 +117,8 @@ class _OpenAI:
 
     def submit(self, ticket: int, ask: Ask) -> None:
         """Take an ask; see the Protocol."""
-        self._loop.call_soon_threadsafe(self._begin, ticket, ask, time.perf_counter())
+        if self._left is None:
+            self._loop.call_soon_threadsafe(self._begin, ticket, ask, time.perf_counter())
 
     def wait(self) -> list[tuple[int, Completion]]:
         """Completions of asks; see the Protocol."""
@@ -127,7 +131,11 @@ class _OpenAI:
             self._left = one if isinstance(one, BaseException) else self._given_up(one)
             if isinstance(one, _Done) and self._left is None:
                 found.append((one.ticket, one.completion))
-        # What was answered before is handed over first: it is paid for.
+        # What was answered is handed over first: it is paid for.
+        while self._left is not None and not self._done.empty():
+            late = self._done.get()
+            if isinstance(late, _Done) and late.completion.error is None:
+                found.append((late.ticket, late.completion))
         if self._left is not None and not found:
             raise self._left
         return found
@@ -161,10 +169,7 @@ class _OpenAI:
     def _given_up(self, done: _Done) -> BackendError | None:
         """The end of the run, where this is one failure too many."""
         error = done.completion.error
-        # Refusals count until anything was answered: then it is not the request as such.
-        refused = error is not None and error.startswith("http_") and not self._ever_answered
-        if error not in PASSING and not refused:
-            self._ever_answered |= error is None
+        if error is None or not (error in PASSING or error.startswith("http_")):
             self._in_a_row = 0
             return None
         self._in_a_row += 1
@@ -174,7 +179,8 @@ class _OpenAI:
             f"{self._server.url}: {self._in_a_row} requests in a row failed, the last one with "
             f"{error} ({done.what}); expected a server that answers for model "
             f"{self._model.name!r}. What was answered is kept: see to the server, then run the "
-            "same command again to go on"
+            "same command again to go on (give_up_after of the candidate's server decides how many "
+            "in a row are too many)"
         )
 
     async def _through(self, ask: Ask, since: float) -> tuple[Completion, str]:

@@ -32,6 +32,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
+from multiprocessing import resource_tracker
 from types import ModuleType
 from typing import Any, NamedTuple
 
@@ -111,6 +112,8 @@ def _apart() -> Iterator[None]:
     program = sys.modules["__main__"]
     sys.modules["__main__"] = ModuleType("__main__")
     # Inherited for good. It is for us to end them; interrupted themselves, they make a great noise.
+    # Multiprocessing's tracker, when it starts, would let it through again.
+    resource_tracker.ensure_running()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
@@ -189,13 +192,16 @@ class _Engine:
             self._refused.append((ticket, tokens))
             return
         self._under_way[ticket] = _InHand(ask, tokens, submitted)
-        self._engine.add_request(
-            str(ticket),
-            {"type": "token", "prompt_token_ids": tokens.prompt},
-            self._sampling(ask, tokens),
-            lora_request=self._adapter,
-            priority=ticket,
-        )
+        try:
+            self._engine.add_request(
+                str(ticket),
+                {"type": "token", "prompt_token_ids": tokens.prompt},
+                self._sampling(ask, tokens),
+                lora_request=self._adapter,
+                priority=ticket,
+            )
+        except Exception as error:  # whatever vLLM and the libraries below it raise
+            raise self._stopped(error) from error
 
     def wait(self) -> list[tuple[int, Completion]]:
         """Step the engine until something is done.
@@ -208,17 +214,22 @@ class _Engine:
             try:
                 outputs = self._engine.step()
             except Exception as error:  # whatever vLLM and the libraries below it raise
-                raise BackendError(
-                    f"{self._model.folder}: vLLM stopped: {_words(error)}; what was answered "
-                    "before is kept, and the same command goes on there"
-                ) from error
+                raise self._stopped(error) from error
             done = [self._completed(output) for output in outputs if output.finished]
         return done
 
+    def _stopped(self, error: Exception) -> BackendError:
+        return BackendError(
+            f"{self._model.folder}: vLLM stopped: {_words(error)}; what was answered before is "
+            "kept, and the same command goes on there"
+        )
+
     def close(self) -> None:
         """End the engine's processes; asks in hand are dropped."""
-        self._engine.engine_core.shutdown()
-        self._watch.end()
+        try:
+            self._engine.engine_core.shutdown()
+        finally:
+            self._watch.end()
 
     def _sampling(self, ask: Ask, tokens: Tokens) -> Any:
         sampling = import_module("vllm.sampling_params")
@@ -259,7 +270,7 @@ class _Engine:
         if tokens.choices and ended:
             probs = _probs([answer.logprobs[0][token].logprob for token in tokens.choices])
             label = ask.choices[probs.index(max(probs))]
-            done = done._replace(text=label, probs=probs, finish_reason="stop")
+            done = done._replace(text=label, probs=probs, finish_reason=None)
         return ticket, done
 
 

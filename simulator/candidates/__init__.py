@@ -77,13 +77,14 @@ class Answerer(NamedTuple):
 
     ``answer``: gives, for points, the index of a point and its reply, as they come. ``sight``: what
     the reply to a point depends on; equal sights are asked once. ``identity``: what replies depend
-    on besides. ``ready``: called once before the first point; loads what is heavy. ``close``: gives
-    it back.
+    on besides; ``asks``: what sights depend on besides the point. ``ready``: called once before the
+    first point; loads what is heavy. ``close``: gives it back.
     """
 
     answer: Callable[[Sequence[Point]], Iterator[tuple[int, Reply]]]
     identity: Any
     sight: Callable[[Point], Any] = everything
+    asks: Any = None
     ready: Callable[[], None] = lambda: None
     close: Callable[[], None] = lambda: None
 

@@ -35,18 +35,11 @@ _ROLES = {"customer": "user", "agent": "assistant", "bot": "assistant"}
 _Work = Generator[Ask, Completion, Reply]
 
 
-class _Block(NamedTuple):
-    """A message of the chat, and how many logged turns are in it."""
-
-    message: Message
-    n_turns: int
-
-
 class _Chat(NamedTuple):
-    """What is asked at a point."""
+    """What is asked at a point. ``said``: a message for each logged turn."""
 
     system: str
-    blocks: tuple[_Block, ...]
+    said: tuple[Message, ...]
     ask: str
     language: str
     article_ids: tuple[str, ...]
@@ -75,7 +68,8 @@ def make(config: Candidate, materials: Materials) -> Answerer:
             held.pop().close()
 
     decide = prompt.decide.model_dump() if prompt.decide else None
-    return Answerer(answer, [backends.identity(model), decide], chat_of, ready, close)
+    asks = [prompt.model_dump(), config.sees_policy, config.min_score]
+    return Answerer(answer, [backends.identity(model), decide], chat_of, asks, ready, close)
 
 
 def _driven(backend: Backend, work: Iterator[_Work]) -> Iterator[tuple[int, Reply]]:
@@ -150,19 +144,19 @@ class _Asking:
             if done.error == backends.NO_SYSTEM_ROLE and self.system_role:
                 self.system_role = False
                 continue
-            self.spent.append(done)
+            # What was refused or lost has cost nothing that the engine would count.
+            if done.error is None:
+                self.spent.append(done)
             return done
 
     def _messages(self) -> tuple[Message, ...]:
         n = self.dropped
-        left = list(self.chat.blocks[n:])
-        texts = [left[-1].message.content, self.chat.ask]
-        messages = [block.message for block in left[:-1]]
+        messages = _joined(self.chat.said[n:])
+        # The last is the customer's: that is what a decision point is.
+        texts = [messages.pop().content, self.chat.ask]
         messages.append(Message("user", "\n\n".join(text for text in texts if text)))
         if n:
-            turns = sum(block.n_turns for block in self.chat.blocks[:n])
-            mark = f"[{turns} earlier message{'s' * (turns > 1)} left out]"
-            messages = _before(mark, messages)
+            messages = _before(f"[{n} earlier message{'s' * (n > 1)} left out]", messages)
         elif messages[0].role == "assistant":
             messages.insert(0, Message("user", _OPENS))
         if not self.chat.system:
@@ -173,7 +167,7 @@ class _Asking:
 
     def _shortened(self, messages: tuple[Message, ...], done: Completion) -> bool:
         """Drop the oldest turns, as many as seem needed; false where none is left to drop."""
-        droppable = self.chat.blocks[self.dropped : -1]
+        droppable = self.chat.said[self.dropped : -1]
         if not droppable:
             return False
         n = max(1, len(droppable) // 4)
@@ -182,7 +176,7 @@ class _Asking:
             excess = 1 - done.limit_tokens / done.prompt_tokens
             gone = n = 0
             while n < len(droppable) and gone < excess * characters:
-                gone += len(droppable[n].message.content)
+                gone += len(droppable[n].content)
                 n += 1
         self.dropped += max(1, n)
         return True
@@ -199,7 +193,7 @@ class _Asking:
             completion_tokens=self._total("completion_tokens"),
             latency_s=self._total("latency_s"),
             finish_reason=said.finish_reason,
-            n_dropped_turns=sum(block.n_turns for block in self.chat.blocks[: self.dropped]),
+            n_dropped_turns=self.dropped,
             error=error,
             failures=tuple(self.failures),
         )
@@ -223,10 +217,9 @@ def _chats(config: Candidate, prompt: Prompt, materials: Materials) -> Callable[
         found = (hit[0],) if hit else ()
         policy = rules_in_words(in_force(rules, point.language, point.at)) if obeys else ""
         articles = "\n".join(texts[one] for one in found) or "(no article found)"
-        blocks = _blocks(point)
         return _Chat(
             filled(prompt.system, policy=policy, language=language),
-            blocks,
+            tuple(_said(role, text) for role, text in point.said),
             "\n\n".join(
                 text for ask in asks if (text := filled(ask, articles=articles, language=language))
             ),
@@ -237,19 +230,19 @@ def _chats(config: Candidate, prompt: Prompt, materials: Materials) -> Callable[
     return chat
 
 
-def _blocks(point: Point) -> tuple[_Block, ...]:
-    blocks: list[_Block] = []
-    for role, text in point.said:
-        as_role = _ROLES.get(role, "user")
-        # What a system or a tool wrote is not what the customer said.
-        content = text if role in _ROLES else f"[{role}: {text}]"
-        if blocks and blocks[-1].message.role == as_role:
-            (_, before), n = blocks.pop()
-            content, n = f"{before}\n{content}", n + 1
-        else:
-            n = 1
-        blocks.append(_Block(Message(as_role, content), n))
-    return tuple(blocks)
+def _said(role: str, text: str) -> Message:
+    # What a system or a tool wrote is not what the customer said.
+    return Message(_ROLES[role], text) if role in _ROLES else Message("user", f"[{role}: {text}]")
+
+
+def _joined(said: Sequence[Message]) -> list[Message]:
+    """One message for consecutive ones of a role."""
+    joined: list[Message] = []
+    for role, text in said:
+        if joined and joined[-1].role == role:
+            text = f"{joined.pop().content}\n{text}"
+        joined.append(Message(role, text))
+    return joined
 
 
 def _before(text: str, messages: Sequence[Message]) -> list[Message]:

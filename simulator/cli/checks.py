@@ -15,6 +15,7 @@ def check(
     set_: Set = None,
 ) -> None:
     """Validate a scenario: every fault with file, key, value, what is allowed."""
+    from simulator.candidates.prompts import load as load_prompt
     from simulator.errors import ScenarioError
     from simulator.scenario_file import load
 
@@ -26,6 +27,9 @@ def check(
     ]
     if faults:
         raise ScenarioError("\n".join(faults))
+    for candidate in one.candidates.values():
+        if candidate.prompt:
+            load_prompt(candidate.prompt)
     stages = ", ".join(stage.name for stage in one.rollout.stages)
     typer.echo(f"{scenario}: {one.name} is valid")
     typer.echo(f"  history    {one.history.format} {one.history.source or ''}".rstrip())

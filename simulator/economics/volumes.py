@@ -125,7 +125,9 @@ def promise_counts(
     return (
         decisions.join(read, on=_POINT, how="left", maintain_order="left")
         .join(
-            shadow.select(*_POINT, "prompt_tokens", "cached_prompt_tokens", "completion_tokens"),
+            shadow.select(
+                *_POINT, "prompt_tokens", "cached_prompt_tokens", "completion_tokens", "error"
+            ),
             on=_POINT,
             how="left",
             maintain_order="left",
@@ -139,7 +141,7 @@ def promise_counts(
             known(theirs).alias("n_human_promises"),
             known(mine.filter(auto)).alias("n_bot_promises"),
             asked.sum().alias("n_bot_replies"),
-            (asked & ~counted).sum().alias("n_unpriced"),
+            (asked & ~counted & pl.col("error").is_null()).sum().alias("n_unpriced"),
             *(
                 known(part.filter(asked & counted)).alias(f"n_{kind}_tokens")
                 for kind, part in tokens

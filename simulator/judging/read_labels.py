@@ -114,13 +114,14 @@ def labels_as_read(
             "labels, or read and label these replies"
         )
     counted = texts.group_by("conversation_id").len("points")
-    whole = (
-        here.group_by("conversation_id")
-        .len("labelled")
-        .join(counted, on="conversation_id")
-        .filter(pl.col("labelled") == pl.col("points"))
-        .select("conversation_id")
-    )
+    whole = here.group_by("conversation_id").len("labelled").join(counted, on="conversation_id")
+    part = whole.filter(pl.col("labelled") < pl.col("points"))
+    if part.height:
+        raise HistoryError(
+            f"{candidate}: {part.height} conversations are labelled in part (such as "
+            f"{part['conversation_id'][0]}); label all its replies, or none: leaving some out "
+            "would choose among them"
+        )
     own = domain.filter(mine).with_columns(
         pl.when("flagged").then(pl.lit("flagged")).otherwise(pl.lit("unflagged")).alias("stratum")
     )

@@ -65,11 +65,15 @@ def script_of(one: Scenario, table: TableOf) -> Script:
     """
     conversations = weighted(table)
     work = human_work(table("decision_points"), conversations, one.contact_center)
+    # In a replay the engine is kept full: how long an answer took there is no customer's wait.
+    asked_here = [name for name, bot in one.candidates.items() if bot.kind == "prompted"]
+    busy = pl.col("candidate").is_in(asked_here)
+    shadow = table("shadow").with_columns(pl.when(~busy).then("latency_s").alias("latency_s"))
     rows = scripts(
         table("decisions"),
         table("settlements"),
         work,
-        table("shadow"),
+        shadow,
         table("contexts"),
         one.demand,
         one.contact_center,

@@ -182,7 +182,7 @@ class Steps:
         inputs = ["decision_points", "turns", "conversations", "contexts"]
         materials = ["knowledge", "commitments_policy"]
         answerers = {name: make(bot, self._materials(bot)) for name, bot in self.bots.items()}
-        settings = {name: fingerprint(*one.identity) for name, one in answerers.items()}
+        settings = {n: fingerprint(*one.identity, one.asks) for n, one in answerers.items()}
 
         def work() -> Frames:
             points, turns, conversations, contexts = self._read(*inputs)

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, Protocol
 
 import polars as pl
 
-from simulator.backends import PASSING
+from simulator.backends import final
 from simulator.candidates import Answerer, Point, Reply
 from simulator.errors import HistoryError
 from simulator.replay.decision_points import seen
@@ -87,7 +87,7 @@ def replay(
     finally:
         answerer.close()
     found = pl.concat(frames) if frames else empty("shadow")
-    if found.height and (found["error"] == "not_recorded").fill_null(False).all():
+    if found.height and _strange(found["error"]).all():
         raise HistoryError(
             f"{name}: none of its recorded replies belongs to a decision point of this history; "
             "conversation_id and turn must be those of the table decision_points; take the "
@@ -123,10 +123,15 @@ class _Asking:
             now = time.perf_counter()
             known[asked[index]] = one = Kept(_mended(reply), now - began)
             began = now
-            if one.reply.error not in PASSING:
+            if final(one.reply.error):
                 self.kept.put(asked[index], one)
             progress(waiting[asked[index]])
         return known
+
+
+def _strange(errors: pl.Series) -> pl.Series:
+    """Where a recording had nothing to say to exactly these turns."""
+    return errors.is_in(["not_recorded", "context_mismatch"]).fill_null(False)
 
 
 def _mended(reply: Reply) -> Reply:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
@@ -42,6 +43,15 @@ class Server(Model):
 
     @model_validator(mode="after")
     def _speakable(self) -> Server:
+        # Somebody may have put the key itself there: it is neither shown nor kept.
+        if self.key_variable and not re.fullmatch(
+            r"[A-Za-z_][A-Za-z0-9_]{0,63}", self.key_variable
+        ):
+            raise fault(
+                "expected the name of an environment variable, such as MY_API_KEY, not the key",
+                at=("key_variable",),
+                found="...",
+            )
         # Not shown: what does not belong there may be a password, and runs keep their scenario.
         try:
             url = urlsplit(self.url)
@@ -52,7 +62,7 @@ class Server(Model):
                 "expected a URL such as http://127.0.0.1:8000/v1, without a user or password "
                 "(key_variable names the environment variable of a key)",
                 at=("url",),
-                found="...",
+                found="..." if "@" in self.url else self.url,
             )
         if url.query or url.fragment:
             raise fault("expected a URL without ? and #", at=("url",), found="...")

@@ -321,10 +321,10 @@ def _way(kind: _Kind, facts: Facts, hits: list[tuple[BadPair, Found]], product: 
                 f"; pip's registry has builds for NVIDIA only, for AMD: {_AMD_BUILDS[kind.name]}"
             )
             return Way(kind.name, "not_installed", named, ())
-        commands = _installs(kind, missing, facts, product)
-        if _INSTALL_TORCH_CPU in commands:
+        wanted = _installs(kind, missing, facts, product)
+        if _INSTALL_TORCH_CPU in wanted:
             named += f"; {_CPU_BUILD}"
-        return Way(kind.name, "not_installed", named, tuple(commands))
+        return Way(kind.name, "not_installed", named, wanted)
     if late := [one for one in here if one.imports is None]:
         return Way(kind.name, "unknown", f"{late[0].name}: {late[0].error}", ())
     return Way(kind.name, "ready", _note(kind, facts), ())
