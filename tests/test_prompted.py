@@ -342,6 +342,15 @@ def test_one_dropped_turn_is_one_message(bot, server):
     assert texts(server.bodies[-1])[1] == "[1 earlier message left out]"
 
 
+def test_the_oldest_of_many_turns_of_the_customer_in_a_row_are_dropped(bot, server):
+    server.window = 600
+    mails = [("customer", f"mail {n} {'x' * 300}") for n in range(5)]
+    (reply,) = bot().answers(point(*mails, ("customer", "And?")))
+    assert (reply.error, reply.n_dropped_turns) == (None, 5)
+    assert texts(server.bodies[-1])[1].startswith("[5 earlier messages left out]")
+    assert "And?" in texts(server.bodies[-1])[1]
+
+
 def test_without_a_system_role_its_text_goes_before_the_first_words(bot, server):
     server.system_role = False
     (reply,) = bot().answers(point("Hi", "Hello!", "When does my refund arrive?"))
