@@ -128,9 +128,10 @@ def test_a_choice_is_the_likeliest_label_even_where_the_model_would_say_another_
     ],
 )
 def test_what_cannot_be_loaded_is_said(small_model, settings, message):
+    others = engines_of(os.getpid())
     with pytest.raises(BackendError, match=message):
         backends.make(language_model(small_model, **settings))
-    assert not engines_of(os.getpid())
+    assert set(engines_of(os.getpid())) <= set(others)
 
 
 def airline_asks(real_data, n):
