@@ -21,8 +21,6 @@ from simulator.scenario import Candidate, LanguageModel, Server
 from simulator.tables import build, empty
 from tests.fault_server import FaultServer
 
-pytest.importorskip("httpx")
-
 DAY = datetime(2026, 3, 4, 10, tzinfo=UTC)
 MATERIALS = Materials(empty("knowledge"), empty("commitments_policy"))
 REPLY = Reply(

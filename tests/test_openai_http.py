@@ -26,8 +26,6 @@ from simulator.store import RunFolder
 from tests.conftest import ROOT
 from tests.fault_server import LABELS, FaultServer, digest, probs_of, prompt_of, reply_to
 
-pytest.importorskip("httpx")
-
 PASSING = [
     ("hang_up", "connection"),
     ("not_http", "bad_body"),

@@ -20,8 +20,6 @@ from simulator.schema import ACTIONS
 from simulator.tables import build
 from tests.fault_server import FaultServer, probs_of, prompt_of, reply_to
 
-pytest.importorskip("httpx")
-
 DAY = datetime(2026, 3, 4, 10, tzinfo=UTC)
 DAY_AFTER = DAY + timedelta(days=1)
 ARTICLE = "Your refund will arrive within 3 working days."

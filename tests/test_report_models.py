@@ -305,7 +305,6 @@ def shadowdesk(scenario: Path) -> str:
 
 
 def test_replies_that_a_server_owes_are_asked_for_by_the_same_command(tmp_path: Path) -> None:
-    pytest.importorskip("httpx")
     (tmp_path / "log.jsonl").write_text("\n".join(map(json.dumps, LOG)), "utf-8")
     (tmp_path / "policy.csv").write_text("rule_id,kind,allowed,speaker\nr,refund,never,auto\n")
     (tmp_path / "prompt.toml").write_text('system = "Answer."\nask = "Write."\n', "utf-8")
