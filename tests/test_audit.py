@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simulator import tables
-from simulator.judging.audit import auto_domain, auto_points, draw, draw_no_bot, excluded_counts
+from simulator.judging.audit.domain import auto_domain, auto_points, excluded_counts
+from simulator.judging.audit.draw import draw, draw_no_bot
 from simulator.scenario import LADDER
 from simulator.streams import Streams
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from simulator import tables
 from simulator.errors import TableError
-from simulator.judging.authority import Policy
-from simulator.judging.commitments import Commitment
+from simulator.judging.promises.authority import Policy
+from simulator.judging.promises.commitments import Commitment
 
 MARCH = datetime(2026, 3, 1, tzinfo=UTC)
 MAY = datetime(2026, 5, 1, tzinfo=UTC)

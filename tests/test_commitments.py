@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simulator import schema
-from simulator.judging.commitments import find_commitments
+from simulator.judging.promises.commitments import find_commitments
 from simulator.judging.quantities import fold, number, quantities
 from simulator.sentences import sentences
 

@@ -6,7 +6,7 @@ import pytest
 
 from simulator.errors import HistoryError
 from simulator.evidence.audited import Audit, with_left_out
-from simulator.judging.read_labels import labels_as_read, read, reply_digest
+from simulator.judging.audit.read_labels import labels_as_read, read, reply_digest
 from simulator.tables import build, empty
 
 HEAD = "conversation_id,turn,reply_digest,commitment,risky_promise,labeller\n"

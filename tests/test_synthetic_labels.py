@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simulator import tables
-from simulator.judging.authority import Policy
-from simulator.judging.synthetic_labels import Moment, Truth, label_from_truth
+from simulator.judging.audit.synthetic_labels import Moment, Truth, label_from_truth
+from simulator.judging.promises.authority import Policy
 from simulator.sentences import sentences
 
 NOW = datetime(2026, 3, 2, tzinfo=UTC)

@@ -15,8 +15,8 @@ import polars as pl
 
 from simulator import tables
 from simulator.judging import actions, attitude
-from simulator.judging.authority import Policy
-from simulator.judging.commitments import Commitment, find_commitments
+from simulator.judging.promises.authority import Policy
+from simulator.judging.promises.commitments import Commitment, find_commitments
 from simulator.retrieval import Retriever
 
 JUDGE = "rules"
@@ -62,7 +62,8 @@ def judge_replies(
         candidate's own action. ``evidence`` is an exact span of the reply.
 
     Raises:
-        TableError: the policy cannot be used (see :class:`simulator.judging.authority.Policy`).
+        TableError: the policy cannot be used (see
+            :class:`simulator.judging.promises.authority.Policy`).
     """
     rules = None if policy is None else Policy(policy)
     retriever = None if knowledge is None else Retriever(knowledge)

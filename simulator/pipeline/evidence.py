@@ -6,9 +6,11 @@ import polars as pl
 
 from simulator import gates
 from simulator.evidence.audited import with_left_out
-from simulator.judging import audit, read_labels
-from simulator.judging.authority import Policy
-from simulator.judging.synthetic_labels import label_from_truth
+from simulator.judging.audit import domain as audited
+from simulator.judging.audit import read_labels
+from simulator.judging.audit.draw import draw, draw_no_bot
+from simulator.judging.audit.synthetic_labels import label_from_truth
+from simulator.judging.promises.authority import Policy
 from simulator.pipeline.customers import TableOf
 from simulator.rollout.outcomes import segments
 from simulator.scenario import Scenario
@@ -30,7 +32,7 @@ def tested(one: Scenario, table: TableOf, streams: Streams) -> dict[str, pl.Data
     rollout = one.rollout
     settlements = table("settlements")
     decided = (table("decisions"), table("shadow"), table("verdicts"), settlements)
-    domain, points = audit.auto_domain(*decided), audit.auto_points(*decided)
+    domain, points = audited.auto_domain(*decided), audited.auto_points(*decided)
     read = {
         name: read_labels.read(candidate.labels)
         for name, candidate in one.candidates.items()
@@ -48,7 +50,7 @@ def tested(one: Scenario, table: TableOf, streams: Streams) -> dict[str, pl.Data
     labels = pl.concat(drawn)
     of = segments(table("conversations"), rollout.segment_by)
     own = of.filter(pl.col("segment") != "all")
-    excluded = conform("excluded", audit.excluded_counts(*decided))
+    excluded = conform("excluded", audited.excluded_counts(*decided))
     found = gates.evaluate(
         table("kpis"),
         table("costs"),
@@ -79,10 +81,10 @@ def _synthetic_labels(
     contexts, rules = table("truth_contexts"), table("commitments_policy")
     if contexts.is_empty():
         return empty("labels")
-    draw = (streams, "synthetic")
-    no_bot = audit.draw_no_bot(settlements, domain, one.rollout.stages, _NO_BOT_LABELS, *draw)
+    at_random = (streams, "synthetic")
+    no_bot = draw_no_bot(settlements, domain, one.rollout.stages, _NO_BOT_LABELS, *at_random)
     return label_from_truth(
-        pl.concat([audit.draw(domain, _LABELS, *draw), no_bot]),
+        pl.concat([draw(domain, _LABELS, *at_random), no_bot]),
         table("shadow"),
         table("decision_points"),
         table("decisions"),

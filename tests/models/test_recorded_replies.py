@@ -9,7 +9,7 @@ import pytest
 
 from simulator import backends
 from simulator.candidates import context_hash
-from simulator.judging.read_labels import read, reply_digest
+from simulator.judging.audit.read_labels import read, reply_digest
 from simulator.scenario import LanguageModel
 from tests.models.asking import answers
 from tests.models.record_sample import MAX_TOKENS, REPLIES, STYLES, first_asks

@@ -1,4 +1,4 @@
-"""Which conversations an audit is about, and which of them people are asked to label.
+"""Which conversations an audit is about.
 
 The *auto domain* of a stage and candidate: the decision points at which the customer would have
 read the candidate's own words: mode auto and a reply, not after a handoff. Escalations and
@@ -8,33 +8,14 @@ the candidate's, though the customer's answers were given to somebody else.
 A conversation without such a point (routed to people, handed over or without a reply from the
 start) can hold no risky promise of the bot. It can hold high risk that was left to people in time,
 so people label some of these too, as a stratum of their own: ``no_bot``.
-
-Why the verdicts only choose strata: a judge that misses half of the risky replies would halve
-any rate read off it. It decides where labels are looked for; what counts is the label.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-import numpy as np
 import polars as pl
-
-from simulator.evidence.audited import NO_BOT, outside
-from simulator.evidence.rates import allocate
-from simulator.scenario import Stage
-from simulator.streams import Streams, stable_hash
-
-STRATA = ("flagged", "unflagged")
 
 _CELL = ["stage", "candidate"]
 _POINT = ["candidate", "conversation_id", "turn"]
-
-# Before labels nobody knows the judge's precision: among the flagged a half is the guess that
-# asks for most labels. Among the unflagged the floor of `allocate` (0.5 %) stands in.
-_GUESS = (0.5, 0.0)
-# Auditing only what was flagged certifies nothing.
-_LEAST = (0.0, 0.6)
 
 
 def auto_points(
@@ -109,98 +90,6 @@ def excluded_counts(
             *(is_one.sum().cast(pl.Int64).alias(name) for name, is_one in count.items()),
         )
         .sort(_CELL)
-    )
-
-
-def draw(domain: pl.DataFrame, labels: int, streams: Streams, draw_id: str) -> pl.DataFrame:
-    """A stratified simple random sample of conversations for people to label.
-
-    Per stage and candidate, strata flagged and unflagged; labels in proportion to
-    N_h sqrt(p_h q_h), at least 60 % of them to the unflagged, none above N_h (the rest goes to
-    the other stratum). Stages and candidates share their random numbers, so that they are
-    audited on the same conversations as far as their domains overlap.
-
-    Args:
-        domain: what :func:`auto_domain` gives.
-        labels: conversations a stage and candidate, at least 1.
-        streams: the random numbers.
-        draw_id: names the draw; another name is another sample.
-
-    Returns:
-        ``stage, candidate, conversation_id, stratum, inclusion_prob`` (n_h / N_h), ``draw_id``.
-
-    Raises:
-        ValueError: ``labels`` below 1.
-    """
-    _at_least_one(labels)
-    domain = domain.sort(*_CELL, "conversation_id")
-    chosen = [_sample(part, labels, streams, draw_id) for part in domain.partition_by(_CELL)] or [
-        _sample(domain, labels, streams, draw_id)
-    ]
-    return pl.concat(chosen).sort(*_CELL, "conversation_id")
-
-
-def draw_no_bot(
-    settlements: pl.DataFrame,
-    domain: pl.DataFrame,
-    stages: Sequence[Stage],
-    labels: int,
-    streams: Streams,
-    draw_id: str,
-) -> pl.DataFrame:
-    """A simple random sample of the conversations outside the auto domain, per cell.
-
-    Args:
-        settlements: table ``settlements``.
-        domain: what :func:`auto_domain` gives.
-        stages: the ladder; only stages with an automatic part are drawn from.
-        labels: conversations a stage and candidate, at least 1 (fewer where there are fewer).
-        streams, draw_id: as :func:`draw`.
-
-    Returns:
-        The columns of :func:`draw`, stratum "no_bot".
-
-    Raises:
-        ValueError: ``labels`` below 1.
-    """
-    _at_least_one(labels)
-    automatic = [stage.name for stage in stages if stage.auto_when is not None]
-    rest = outside(domain, settlements.filter(pl.col("stage").is_in(automatic)))
-    rest = rest.sort(*_CELL, "conversation_id")
-    chosen = [
-        _at_random(part, labels, NO_BOT, streams, draw_id)
-        for part in (rest.partition_by(_CELL) or [rest])
-    ]
-    return pl.concat(chosen).sort(*_CELL, "conversation_id")
-
-
-def _at_least_one(labels: int) -> None:
-    if labels < 1:
-        raise ValueError(f"labels = {labels}; expected at least 1")
-
-
-def _sample(part: pl.DataFrame, labels: int, streams: Streams, draw_id: str) -> pl.DataFrame:
-    strata = [part.filter(pl.col("flagged")), part.filter(~pl.col("flagged"))]
-    units = [stratum.height for stratum in strata]
-    shares = allocate(units, _GUESS, labels, _LEAST)
-    return pl.concat(
-        _at_random(stratum, n, name, streams, draw_id)
-        for name, stratum, n in zip(STRATA, strata, shares, strict=True)
-    )
-
-
-def _at_random(
-    stratum: pl.DataFrame, labels: int, name: str, streams: Streams, draw_id: str
-) -> pl.DataFrame:
-    names = stable_hash(stratum["conversation_id"])
-    n = min(labels, stratum.height)
-    order = np.argsort(streams.uniform(names, f"audit.{draw_id}"), kind="stable")[:n]
-    return stratum[order].select(
-        *_CELL,
-        "conversation_id",
-        pl.lit(name).alias("stratum"),
-        pl.lit(n / max(stratum.height, 1)).alias("inclusion_prob"),
-        pl.lit(draw_id).alias("draw_id"),
     )
 
 

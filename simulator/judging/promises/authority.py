@@ -28,7 +28,7 @@ from typing import NamedTuple
 import polars as pl
 
 from simulator.errors import TableError
-from simulator.judging.commitments import Commitment
+from simulator.judging.promises.commitments import Commitment
 from simulator.judging.quantities import HOURS
 
 _RANK = {"auto": 0, "agent": 1, "supervisor": 2}

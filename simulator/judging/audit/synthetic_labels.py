@@ -16,9 +16,9 @@ import polars as pl
 
 from simulator import tables
 from simulator.evidence.audited import NO_BOT
-from simulator.judging.audit import auto_points
-from simulator.judging.authority import Policy
-from simulator.judging.commitments import Commitment
+from simulator.judging.audit.domain import auto_points
+from simulator.judging.promises.authority import Policy
+from simulator.judging.promises.commitments import Commitment
 from simulator.schema import FIRMNESS
 from simulator.schema.columns import CONTEXT
 from simulator.sentences import sentences
@@ -114,7 +114,7 @@ def label_from_truth(
     said that could be risky or safe, null.
 
     Args:
-        draw: what :func:`simulator.judging.audit.draw` and ``draw_no_bot`` give.
+        draw: what :func:`simulator.judging.audit.draw.draw` and ``draw_no_bot`` give.
         shadow: table ``shadow``.
         points: table ``decision_points``.
         decisions: table ``decisions``.

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 
-from simulator.judging.clauses import Clause
+from simulator.judging.promises.clauses import Clause
 from simulator.judging.quantities import quantities
 
 _MAYBE = re.compile(

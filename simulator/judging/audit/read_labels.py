@@ -90,8 +90,8 @@ def labels_as_read(
         candidate: whose replies were read.
         said: what :func:`read` gives.
         shadow: table ``shadow``.
-        domain: :func:`simulator.judging.audit.auto_domain`.
-        points: :func:`simulator.judging.audit.auto_points`.
+        domain: :func:`simulator.judging.audit.domain.auto_domain`.
+        points: :func:`simulator.judging.audit.domain.auto_points`.
         settlements: table ``settlements``.
         contexts: ``conversation_id, turn`` and the columns of table ``contexts`` that are known to
             be true (of the synthetic sample); may be empty.

@@ -12,8 +12,8 @@ import re
 from functools import lru_cache
 from typing import NamedTuple
 
-from simulator.judging import clauses_en, clauses_zh
-from simulator.judging.clauses import Clause
+from simulator.judging.promises import clauses_en, clauses_zh
+from simulator.judging.promises.clauses import Clause
 from simulator.judging.quantities import Quantity, fold, quantities
 from simulator.sentences import is_cjk, sentences
 

@@ -1,0 +1,1 @@
+"""Labels by people: which conversations are drawn for them, and what they said."""
