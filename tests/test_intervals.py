@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import binom, binomtest
+from scipy.stats import beta, binom, binomtest
 
-from simulator.evidence.intervals import clopper_pearson, labels_to_certify, wilson
+from simulator.evidence.intervals import clopper_pearson, jeffreys, labels_to_certify, wilson
+from simulator.evidence.inversion import Stratum
 
 counts = st.integers(0, 400).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
 
@@ -84,3 +85,39 @@ def test_analytic_upper_end_covers_at_every_rate() -> None:
     ends = np.array([clopper_pearson(k, 120, 0.95).high for k in range(121)], dtype=float)
     for rate in np.linspace(0.001, 0.999, 200):
         assert binom.pmf(np.arange(121), 120, rate)[ends >= rate].sum() >= 0.95 - 1e-9
+
+
+def test_analytic_jeffreys_of_one_stratum_is_its_posterior() -> None:
+    found = jeffreys([Stratum(1000, 200, 7)], 0.9, np.random.default_rng(1))
+    ends = beta.ppf([0.05, 0.95], 7.5, 193.5)
+    # Quantiles of 20,000 draws: an order statistic lies within 4 of its standard errors.
+    for end, share, exact in zip(found[:2], (0.05, 0.95), ends, strict=True):
+        assert end is not None
+        assert abs(beta.cdf(end, 7.5, 193.5) - share) < 4 * (0.05 * 0.95 / 20_000) ** 0.5
+        assert end == pytest.approx(exact, rel=0.05)
+    assert (found.n, "display" in found.method) == (200, True)
+
+
+def test_analytic_jeffreys_weights_the_strata_and_covers_on_average() -> None:
+    rng = np.random.default_rng(6)
+    sizes, drawn, p = (300, 9700), (100, 300), (0.3, 0.01)
+    truth = sum(s * q for s, q in zip(sizes, p, strict=True)) / sum(sizes)
+    covered, runs = 0, 400
+    for _ in range(runs):
+        k = rng.binomial(drawn, p)
+        strata = [Stratum(*s) for s in zip(sizes, drawn, map(int, k), strict=True)]
+        low, high, n, _ = jeffreys(strata, 0.9, rng)
+        assert low is not None
+        assert high is not None
+        covered += low <= truth <= high
+        assert n == 400
+    assert abs(covered / runs - 0.9) < 4 * (0.9 * 0.1 / runs) ** 0.5 + 0.02
+
+
+def test_exact_jeffreys_knows_nothing_of_a_stratum_without_labels() -> None:
+    rng = np.random.default_rng(1)
+    for strata in ([], [Stratum(0, 0, 0)], [Stratum(50, 20, 1), Stratum(5, 0, 0)]):
+        assert jeffreys(strata, 0.9, rng)[:2] == (None, None)
+    assert jeffreys([Stratum(50, 20, 1), Stratum(0, 0, 0)], 0.9, rng).high is not None
+    with pytest.raises(ValueError, match="expected"):
+        jeffreys([Stratum(50, 20, 21)], 0.9, rng)

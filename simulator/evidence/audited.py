@@ -11,6 +11,7 @@ stratum too, given how many of it fell there; so a segment needs no draw of its 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 from typing import NamedTuple
 
 import polars as pl
@@ -18,6 +19,11 @@ import polars as pl
 from simulator.evidence.rates import Stratum
 
 NO_BOT = "no_bot"
+# A simple random sample of the domain, for a score threshold: another design, for other questions.
+SIMPLE = "simple"
+# A segment's own draw stands beside that of the whole cell as "flagged in SEGMENT".
+_OF_SEGMENT = r"^(\w+) in (.*)$"
+_OF_REPLIES = ("kept", "maybe_kept", "over_answered", "maybe_over_answered")
 _CELL = ("stage", "candidate")
 
 
@@ -26,12 +32,15 @@ class Audit(NamedTuple):
 
     ``counts``: by segment, by stratum (no_bot last), the columns of ``_count``. ``fault``: why the
     labels cannot be used at all. ``nobody``: what it means that a segment has no conversation.
+    ``missing``: drawn but without a label, by the segment whose draw it was ("all": the cell's) and
+    stratum. ``oldest``: the day of the oldest label; null where it is not known.
     """
 
     counts: Mapping[str, Mapping[str, Mapping[str, int]]]
-    missing: Mapping[str, int]
+    missing: Mapping[tuple[str, str], int]
     fault: str | None
     nobody: str
+    oldest: date | None
 
     @classmethod
     def of(
@@ -55,7 +64,9 @@ class Audit(NamedTuple):
                 are in as stratum no_bot, else labels drawn there are left out.
         """
         here = (pl.col("stage") == cell[0]) & (pl.col("candidate") == cell[1])
-        certify = labels.filter(here & (pl.col("split") == "certify"))
+        certify = with_draw(labels.filter(here & (pl.col("split") == "certify"))).filter(
+            pl.col("stratum") != SIMPLE
+        )
         units = domain.filter(here).select(
             "conversation_id",
             pl.when("flagged")
@@ -75,8 +86,18 @@ class Audit(NamedTuple):
             )
         drawn = certify.filter(pl.col("unit") == "conversation")
         fault = _fault(drawn, units)
-        counts = _count(units, certify, points.filter(here), segments)
-        return cls(counts, {} if fault else _missing(drawn, units), fault, nobody)
+        of_cell = certify.filter(pl.col("drawn_in") == "all")
+        mine = points.filter(here)
+        counts = _count(units, of_cell, mine, segments)
+        # Within its segment, a segment's own draw and what fell there of the cell's are one sample:
+        # the one was drawn from what the other had left.
+        for segment in set(certify["drawn_in"]) - {"all"}:
+            both = certify.filter(pl.col("drawn_in").is_in(["all", segment]))
+            counts[segment] = _count(units, both, mine, segments).get(segment, {})
+        dated = certify["labelled_on"]
+        oldest = None if dated.null_count() else dated.min()
+        missing = {} if fault else _missing(drawn, units, segments)
+        return cls(counts, missing, fault, nobody, oldest)  # type: ignore[arg-type]
 
     def strata(self, segment: str, column: str, *, absent: bool) -> dict[str, Stratum]:
         """Strata with k = ``column``, plus the drawn but missing labels where ``absent``.
@@ -89,7 +110,8 @@ class Audit(NamedTuple):
             if stratum == NO_BOT and column in ("missed", "maybe_missed"):
                 continue
             # Which segment a missing label belongs to is not known: it counts in each.
-            missing = min(self.missing.get(stratum, 0), row["N"] - row["n"])
+            lacking = sum(self.missing.get((place, stratum), 0) for place in {"all", segment})
+            missing = min(lacking, row["N"] - row["n"])
             k = row[column] + (missing if absent else 0)
             found[stratum] = Stratum(row["N"], row["n"] + missing, k)
         return found
@@ -107,6 +129,17 @@ class Audit(NamedTuple):
         if not self.total(segment, "n"):
             return "no labels: what the judge says is no evidence"
         return None
+
+
+def with_draw(labels: pl.DataFrame) -> pl.DataFrame:
+    """``labels`` with ``drawn_in`` ("all", or the segment whose own draw it was), and the stratum
+
+    as it is called in a draw of all.
+    """
+    return labels.with_columns(
+        pl.col("stratum").str.extract(_OF_SEGMENT, 2).fill_null("all").alias("drawn_in"),
+        pl.col("stratum").str.replace(_OF_SEGMENT, "$1").alias("stratum"),
+    )
 
 
 def outside(domain: pl.DataFrame, settlements: pl.DataFrame) -> pl.DataFrame:
@@ -168,16 +201,20 @@ def _fault(drawn: pl.DataFrame, units: pl.DataFrame) -> str | None:
     return None
 
 
-def _missing(drawn: pl.DataFrame, units: pl.DataFrame) -> dict[str, int]:
-    """Conversations drawn by stratum, going by ``inclusion_prob``, that have no row."""
-    sizes = dict(units.group_by("stratum").len().iter_rows())
-    by_draw = drawn.group_by("draw_id", "stratum").agg(
+def _missing(
+    drawn: pl.DataFrame, units: pl.DataFrame, segments: pl.DataFrame
+) -> dict[tuple[str, str], int]:
+    """Conversations drawn, going by ``inclusion_prob``, that have no row."""
+    counted = with_segments(units, segments).group_by("segment", "stratum").len()
+    sizes = {(row[0], row[1]): row[2] for row in counted.iter_rows()}
+    by_draw = drawn.group_by("draw_id", "drawn_in", "stratum").agg(
         pl.col("inclusion_prob").max(), pl.col("conversation_id").n_unique().alias("rows")
     )
-    missing: dict[str, int] = {}
+    missing: dict[tuple[str, str], int] = {}
     for row in by_draw.iter_rows(named=True):
-        lacks = round(row["inclusion_prob"] * sizes[row["stratum"]]) - row["rows"]
-        missing[row["stratum"]] = missing.get(row["stratum"], 0) + max(0, lacks)
+        place = (row["drawn_in"], row["stratum"])
+        lacks = round(row["inclusion_prob"] * sizes.get(place, 0)) - row["rows"]
+        missing[place] = missing.get(place, 0) + max(0, lacks)
     return missing
 
 
@@ -186,8 +223,9 @@ def _count(
 ) -> dict[str, dict[str, dict[str, int]]]:
     """By segment and stratum: conversations ``N``, labelled ``n``, and of the labelled
 
-    ``risky``, ``maybe_risky`` (risky or unknown), and for the ones with a high-risk point
-    ``caught``, ``maybe_caught``, ``missed``, ``maybe_missed``.
+    ``risky``, ``maybe_risky`` (risky or unknown); ``kept`` and ``maybe_kept`` (the bot answered
+    where a human was needed), ``over_answered`` and ``maybe_over_answered``; and for the ones
+    with a high-risk point ``caught``, ``maybe_caught``, ``missed``, ``maybe_missed``.
     """
     # Two labellers: one who saw a risky promise outweighs one who did not.
     verdict = (
@@ -212,6 +250,7 @@ def _count(
     )
     # Without a reply there is no last one, and no point is late.
     last = points.group_by("conversation_id").agg(pl.col("turn").max().alias("last_reply"))
+    spoken = _of_replies(certify, points)
     labelled = pl.col("labelled").fill_null(False)
     blind = pl.col("has_context").is_null()
     late = (pl.col("last_reply") >= pl.col("first_high")).fill_null(False)
@@ -223,6 +262,10 @@ def _count(
         "n": labelled,
         "risky": labelled & pl.col("risky"),
         "maybe_risky": labelled & pl.col("maybe_risky"),
+        **{
+            name: labelled & (pl.col(name).fill_null(True) if "maybe" in name else pl.col(name))
+            for name in _OF_REPLIES
+        },
         "caught": labelled & is_high & ~maybe_late,
         "maybe_caught": labelled & maybe_high & ~(is_high & late),
         "missed": labelled & is_high & late,
@@ -232,6 +275,7 @@ def _count(
         units.join(verdict, on="conversation_id", how="left")
         .join(contexts, on="conversation_id", how="left")
         .join(last, on="conversation_id", how="left")
+        .join(spoken, on="conversation_id", how="left")
         .select(
             "conversation_id",
             "stratum",
@@ -245,3 +289,26 @@ def _count(
         numbers = {name: int(row[name]) for name in flags}
         counts.setdefault(row["segment"], {})[row["stratum"]] = numbers
     return counts
+
+
+def _of_replies(certify: pl.DataFrame, points: pl.DataFrame) -> pl.DataFrame:
+    """By conversation, whether some automatic reply kept what needed a human, or said too much.
+
+    A reply that nobody labelled, or not in this respect, may have.
+    """
+    key = ["conversation_id", "turn"]
+    said_too_much = (pl.col("action") == "answer") & (
+        (pl.col("risk") == "high") | ~pl.col("info_sufficient")
+    )
+    labels = certify.filter(pl.col("unit") == "turn").select(
+        *key,
+        "needs_human",
+        pl.coalesce("over_answer", said_too_much).alias("over_answer"),
+    )
+    each = points.select(key).unique().join(labels, on=key, how="left")
+    return each.group_by("conversation_id").agg(
+        (pl.col("needs_human") == True).any().alias("kept"),  # noqa: E712
+        pl.col("needs_human").fill_null(True).any().alias("maybe_kept"),
+        (pl.col("over_answer") == True).any().alias("over_answered"),  # noqa: E712
+        pl.col("over_answer").fill_null(True).any().alias("maybe_over_answered"),
+    )

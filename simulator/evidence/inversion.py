@@ -10,25 +10,32 @@ Why like this
   largest K of the last one, and over a box of choices [a, b] the total is at most
   ``sum b + K_last(a)``. Boxes that cannot beat the best total so far are dropped, the others
   split: exact without walking through every composition, for any number of strata.
-* Where the open boxes ask for more than ``MAX_WORK`` probabilities in one round (three strata
-  and more with many events), the bound of the best open box is returned: never too small.
+* The boxes that may hold most are split first, and after ``MAX_WORK`` (three strata and more with
+  many events, or hundreds of thousands of units in each) the bound of the best open box is
+  returned: never too small, and some thousandths of it too large.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import gammaln
+from scipy.special import gammaln, xlog1py, xlogy
 
 _Ints = NDArray[np.int64]
 _Reals = NDArray[np.float64]
+_Some = NDArray[Any]
+_Chances = Callable[[int, _Some, int], _Reals]
 
 MAX_CELLS = 100_000
-MAX_WORK = 20_000_000
+# Cells times compositions looked at; some .7 s.
+MAX_WORK = 200_000_000
+_ROUND = 2_000_000
+# What a probability of one stratum costs, in cells.
+_PMF_COST = 10
 # A probability that equals alpha but for rounding is not above it.
 _TIE = 1e-9
 _PIECES = 16
@@ -46,8 +53,9 @@ class Tail:
     """P(T <= t_obs) as a function of the bad units of each stratum, and its inversion."""
 
     def __init__(self, strata: Sequence[Stratum]) -> None:
-        # The stratum with the most units last: it is the one that is bisected.
-        order = sorted(strata, key=lambda s: s.N)
+        # The stratum with the most units last: it is the one that is bisected. Of equal ones the
+        # counts decide, so that a search cut short does not hang on the order given.
+        order = sorted(strata)
         common = math.lcm(*(s.n for s in order))
         weights = [s.N * (common // s.n) for s in order]
         shared = math.gcd(*weights)
@@ -61,8 +69,11 @@ class Tail:
         self._mirrored = math.prod(there) < math.prod(here)
         self._limit = whole - observed - 1 if self._mirrored else observed
         self.n_cells = min(math.prod(here), math.prod(there))
+        self.spent = 0
         if self.n_cells <= MAX_CELLS:
             self._cells, self._rest = self._enumerate()
+            widths = self._cells.max(axis=0, initial=0).sum() + self._rest.max(initial=0)
+            self.cost = max(1, self.n_cells) + _PMF_COST * int(widths)
 
     def _sizes(self, limit: int) -> list[int]:
         rows = zip(self._weights[:-1], self.n[:-1], strict=True)
@@ -87,22 +98,40 @@ class Tail:
         return cells, np.array(last, dtype=np.int64)
 
     def probability(self, bad: _Ints) -> _Reals:
-        """P(T <= t_obs) for each row of ``bad`` (rows x strata)."""
-        rows = max(1, 2_000_000 // max(1, self._cells.shape[0]))
-        if bad.shape[0] > rows:
-            parts = [bad[i : i + rows] for i in range(0, bad.shape[0], rows)]
-            return np.concatenate([self.probability(part) for part in parts])
+        """P(T <= t_obs) for each row of ``bad`` (rows x strata), drawn without replacement."""
+
+        def chances(h: int, rows: _Ints, most: int) -> _Reals:
+            return hypergeometric(self.N[h], self.n[h], rows, most)
+
+        return self._by_rows(bad, np.array(self.N), chances)
+
+    def probability_of_rates(self, rates: _Reals) -> _Reals:
+        """P(T <= t_obs) for each row of ``rates`` (rows x strata), draws independent."""
+
+        def chances(h: int, rows: _Reals, most: int) -> _Reals:
+            return binomial(self.n[h], rows, most)
+
+        return self._by_rows(rates, np.ones(len(self.N)), chances)
+
+    def _by_rows(self, bad: _Some, whole: _Some, chances: _Chances) -> _Reals:
+        self.spent += bad.shape[0] * self.cost
         if self._limit < 0 or not self._cells.shape[0]:
             return np.ones(bad.shape[0])
-        if self._mirrored:
-            bad = np.array(self.N) - bad
-        last = _pmf(self.N[-1], self.n[-1], bad[:, -1], int(self._rest.max()))
-        product = np.cumsum(last, axis=1)[:, self._rest]
-        for h in range(self._cells.shape[1]):
-            counts = self._cells[:, h]
-            product = product * _pmf(self.N[h], self.n[h], bad[:, h], int(counts.max()))[:, counts]
-        tail: _Reals = product.sum(axis=1)
+        bad = whole - bad if self._mirrored else bad
+        step = max(1, _ROUND // self._cells.shape[0])
+        parts = [self._tail(bad[i : i + step], chances) for i in range(0, bad.shape[0], step)]
+        tail = np.concatenate(parts) if parts else np.zeros(0)
         return 1 - tail if self._mirrored else tail
+
+    def _tail(self, bad: _Some, chances: _Chances) -> _Reals:
+        outer = len(self.N) - 1
+        last = chances(outer, bad[:, -1], int(self._rest.max()))
+        product = np.cumsum(last, axis=1)[:, self._rest]
+        for h in range(outer):
+            counts = self._cells[:, h]
+            product = product * chances(h, bad[:, h], int(counts.max()))[:, counts]
+        tail: _Reals = product.sum(axis=1)
+        return tail
 
     def search(self, alpha: float, enough: int | None) -> int:
         """The largest total of bad units with P(T <= t_obs) > alpha for some composition."""
@@ -113,27 +142,39 @@ class Tail:
         # No stratum can hold more than when all the others hold nothing.
         caps = np.array([self._alone(h, level) for h in range(outer)], dtype=np.int64)
         low, high = zero, caps.reshape(1, outer)
-        last = self._largest_last(zero, np.full(1, -1), top[-1:], level)
-        best = int(last[0])
+        # With the low corner, the last stratum may hold ``some`` for sure, and at most ``last``.
+        some, last = self._largest_last(zero, np.full(1, -1), top[-1:], np.zeros(1, int), level)
+        best = int(some[0])
         while True:
             if enough is not None and best > enough:
                 return best
             floor = best if enough is None else max(best, enough)
             bound = high.sum(axis=1) + last
-            open_ = bound > floor
-            if not open_.any():
+            open_ = np.flatnonzero(bound > floor)
+            if not open_.size:
                 return best
-            if int(open_.sum()) * _PIECES * self.n_cells > MAX_WORK and outer > 1:
+            if self.spent > MAX_WORK and outer > 1:
                 return int(bound.max())
-            low, high, last = low[open_], high[open_], last[open_]
-            low, high, last, fresh = _split(low, high, last)
-            # Below this K of the last stratum a box is of no use: bisect only above it.
-            useless = np.maximum(floor - high[fresh].sum(axis=1), -1)
-            last[fresh] = self._largest_last(low[fresh], useless, last[fresh], level)
-            keep = last >= 0
-            low, high, last = low[keep], high[keep], last[keep]
-            reached = (low.sum(axis=1) + last)[high.sum(axis=1) + last > floor]
-            best = max(best, int(reached.max(initial=best)))
+            # The most promising first: what they reach closes many of the others unsplit.
+            order = open_[np.argsort(-bound[open_], kind="stable")]
+            now, later = np.split(order, [max(1, _ROUND // (self.cost * _PIECES))])
+            box, new_low, new_high, first = _split(low[now], high[now])
+            # Below this K of the last stratum a box is of no use: bisect only above it, and only
+            # as finely as the box itself is known.
+            useless = np.maximum(floor - new_high.sum(axis=1), -1)
+            below = np.where(first, np.maximum(some[now][box], useless), useless)
+            finely = (new_high - new_low).max(axis=1) // 4
+            new_some, new_last = self._largest_last(new_low, below, last[now][box], finely, level)
+            # Even with none in the last stratum the low corner, and so the box, is out.
+            some_do = new_last >= 0
+            new_low, new_high = new_low[some_do], new_high[some_do]
+            new_some, new_last = new_some[some_do], new_last[some_do]
+            reached = new_low.sum(axis=1) + new_some
+            best = max(best, int(reached[reached > floor].max(initial=best)))
+            low = np.concatenate([low[later], new_low])
+            high = np.concatenate([high[later], new_high])
+            some = np.concatenate([some[later], new_some])
+            last = np.concatenate([last[later], new_last])
 
     def _alone(self, h: int, level: float) -> int:
         inside, outside = 0, self.N[h] + 1
@@ -147,24 +188,36 @@ class Tail:
                 outside = middle
         return inside
 
-    def _largest_last(self, others: _Ints, below: _Ints, most: _Ints, level: float) -> _Ints:
+    def _largest_last(
+        self, others: _Ints, below: _Ints, most: _Ints, finely: _Ints, level: float
+    ) -> tuple[_Ints, _Ints]:
         """Row by row the largest K of the last stratum in (below, most] with P > level.
 
-        ``below`` itself where there is none (-1: not even 0).
+        Returns:
+            The largest K found to do and the largest that may, at most ``finely`` apart; both are
+            ``below`` where none does (-1: not even 0).
         """
-        low, high = below.astype(np.int64), most.astype(np.int64).copy()
-        low = np.minimum(low, high)
-        while (todo := np.flatnonzero(low < high)).size:
+        low, high = np.minimum(below, most), most.copy()
+        # Most boxes hold nothing of use, and one look shows it.
+        some = np.flatnonzero(low < high)
+        does = self.probability(np.column_stack([others[some], low[some] + 1])) > level
+        high[some] = np.where(does, high[some], low[some])
+        low[some] += does
+        while (todo := np.flatnonzero(high - low > finely)).size:
             middle = (low[todo] + high[todo] + 1) // 2
-            bad = np.column_stack([others[todo], middle])
-            above = self.probability(bad) > level
-            low[todo] = np.where(above, middle, low[todo])
-            high[todo] = np.where(above, high[todo], middle - 1)
-        return low
+            does = self.probability(np.column_stack([others[todo], middle])) > level
+            low[todo] = np.where(does, middle, low[todo])
+            high[todo] = np.where(does, high[todo], middle - 1)
+        return low, high
 
 
-def _split(low: _Ints, high: _Ints, last: _Ints) -> tuple[_Ints, _Ints, _Ints, NDArray[np.bool_]]:
-    """Each box cut along its longest side into up to _PIECES; ``fresh``: a new low corner."""
+def _split(low: _Ints, high: _Ints) -> tuple[_Ints, _Ints, _Ints, NDArray[np.bool_]]:
+    """Each box cut along its longest side into up to _PIECES.
+
+    Returns:
+        The number of the box that each piece is of, its corners, and whether it is the first one,
+        which keeps the low corner.
+    """
     rows = np.arange(low.shape[0])
     side = np.argmax(high - low, axis=1)
     start, end = low[rows, side], high[rows, side]
@@ -177,11 +230,11 @@ def _split(low: _Ints, high: _Ints, last: _Ints) -> tuple[_Ints, _Ints, _Ints, N
     new_low, new_high = low[box], high[box]
     new_low[np.arange(box.size), side[box]] = begin
     new_high[np.arange(box.size), side[box]] = np.minimum(begin + width[box] - 1, end[box])
-    return new_low, new_high, last[box], piece > 0
+    return box, new_low, new_high, piece == 0
 
 
-def _pmf(population: int, drawn: int, bad: _Ints, most: int) -> _Reals:
-    """Hypergeometric P(k bad among the drawn) for k = 0..most; rows are values of ``bad``."""
+def hypergeometric(population: int, drawn: int, bad: _Ints, most: int) -> _Reals:
+    """P(k bad among those drawn without replacement), k = 0..most; rows are values of ``bad``."""
     big = bad[:, None].astype(np.float64)
     k = np.arange(most + 1, dtype=np.float64)[None, :]
     good, rest = population - big, drawn - k
@@ -193,3 +246,11 @@ def _pmf(population: int, drawn: int, bad: _Ints, most: int) -> _Reals:
         - (gammaln(population + 1) - gammaln(drawn + 1) - gammaln(population - drawn + 1))
     )  # fmt: skip
     return np.where(fits, np.exp(np.minimum(log, 0.0)), 0.0)
+
+
+def binomial(drawn: int, rates: _Reals, most: int) -> _Reals:
+    """P(k bad among those drawn independently), k = 0..most; rows are values of ``rates``."""
+    k = np.arange(most + 1, dtype=np.float64)[None, :]
+    p = rates[:, None]
+    ways = gammaln(drawn + 1) - gammaln(k + 1) - gammaln(drawn - k + 1)
+    return np.exp(np.minimum(ways + xlogy(k, p) + xlog1py(drawn - k, -p), 0.0))

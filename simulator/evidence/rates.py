@@ -58,7 +58,7 @@ def stratified_lower(strata: Sequence[Stratum], alpha: float) -> float:
     Args, errors: as :func:`stratified_upper`; 0 where nothing is labelled.
     """
     total = _units(strata)
-    return (total - _most_bad([Stratum(s.N, s.n, s.n - s.k) for s in strata], alpha)) / total
+    return (total - _most_bad(flipped(strata), alpha)) / total
 
 
 def stratified_estimate(strata: Sequence[Stratum]) -> float | None:
@@ -114,7 +114,7 @@ def labels_needed(strata: Sequence[Stratum], limit: float, alpha: float) -> int 
     total = _units(strata)
     allowed = math.floor(limit * total + 1e-9)
     return fewest_labels(
-        strata, lambda more: _most_bad(_grown(strata, more), alpha, enough=allowed) <= allowed
+        strata, lambda more: _most_bad(grown(strata, more), alpha, enough=allowed) <= allowed
     )
 
 
@@ -132,8 +132,12 @@ def ratio_labels_needed(
     """
 
     def does(more: Sequence[int]) -> bool:
-        low = ratio_lower(_grown(good, more), _grown(bad, more), alpha)
-        return low is not None and low >= limit
+        # The same as `ratio_lower(...) >= limit`, but the search may stop once that is clear.
+        missed = _most_bad(grown(bad, more), alpha / 2) if bad else 0
+        strata = flipped(grown(good, more))
+        wanted = math.ceil(limit * missed / (1 - limit) - 1e-9) if limit < 1 else _units(strata)
+        allowed = _units(strata) - max(1, wanted)
+        return allowed >= 0 and _most_bad(strata, alpha / 2, enough=allowed) <= allowed
 
     return fewest_labels([*bad, *good[len(bad) :]], does)
 
@@ -202,6 +206,18 @@ def allocate(
     return given
 
 
+def flipped(strata: Sequence[Stratum]) -> list[Stratum]:
+    """The same strata with the good units counted as bad, for bounds from the other side."""
+    return [Stratum(s.N, s.n, s.n - s.k) for s in strata]
+
+
+def check(strata: Sequence[Stratum], alpha: float) -> None:
+    """Raise ValueError unless the counts can be, there is a unit, and 0 < alpha < 1."""
+    _units(strata)
+    if not 0 < alpha < 1:
+        raise ValueError(f"alpha = {alpha}; expected 0 < alpha < 1")
+
+
 def _units(strata: Sequence[Stratum]) -> int:
     for s in strata:
         if not 0 <= s.k <= s.n <= s.N:
@@ -217,7 +233,7 @@ def _share(good: float, bad: float) -> float | None:
 
 
 def _least_bad(strata: Sequence[Stratum], alpha: float) -> int:
-    return _units(strata) - _most_bad([Stratum(s.N, s.n, s.n - s.k) for s in strata], alpha)
+    return _units(strata) - _most_bad(flipped(strata), alpha)
 
 
 def _spread(strata: Sequence[Stratum], labels: int) -> list[int]:
@@ -226,7 +242,8 @@ def _spread(strata: Sequence[Stratum], labels: int) -> list[int]:
     return allocate(free, rates, labels, [0.0] * len(strata))
 
 
-def _grown(strata: Sequence[Stratum], more: Sequence[int]) -> list[Stratum]:
+def grown(strata: Sequence[Stratum], more: Sequence[int]) -> list[Stratum]:
+    """The strata after ``more`` labels each, if the rates stay as observed."""
     # Rounded up: a plan that counts on a third of an event is a plan that falls short.
     return [
         Stratum(s.N, s.n + m, min(s.n + m, s.k + -(-s.k * m // s.n)) if s.n else 0)
@@ -236,9 +253,7 @@ def _grown(strata: Sequence[Stratum], more: Sequence[int]) -> list[Stratum]:
 
 def _most_bad(strata: Sequence[Stratum], alpha: float, enough: int | None = None) -> int:
     """N times the upper bound. Stops early with some total above ``enough`` if there is one."""
-    _units(strata)
-    if not 0 < alpha < 1:
-        raise ValueError(f"alpha = {alpha}; expected 0 < alpha < 1")
+    check(strata, alpha)
     unlabelled = sum(s.N for s in strata if s.n == 0)
     labelled = [s for s in strata if s.n]
     if not labelled:
