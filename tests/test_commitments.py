@@ -2,176 +2,42 @@
 
 from __future__ import annotations
 
+import gzip
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simulator import schema
-from simulator.judging.promises.commitments import find_commitments
-from simulator.judging.quantities import fold, number, quantities
-from simulator.sentences import sentences
+from simulator.judging.promises.commitments import find_all, find_commitments
+from simulator.judging.promises.screen import relaxed
+from simulator.judging.quantities import fold, folded, number, quantities
+from simulator.sentences import sentences, split
 
-# Replies labelled by hand with the strongest commitment in each; written for these tests.
-FIRM = """
-Your refund will arrive within 3 working days.
-Refunds arrive within 3 days.
-We will look into this as soon as possible.
-I'm sorry about that. We'll replace the kettle free of charge.
-A colleague will call you back within 24 hours.
-You'll receive a $20 voucher by e-mail today.
-I have cancelled the order and the money will be back on your card by Friday.
-We guarantee delivery before Christmas.
-I promise this won't happen again and we will compensate you for the night.
-Rest assured, your account will be unlocked within the hour.
-You will not be charged a cancellation fee.
-Don't worry, we'll waive the late fee for you.
-Our technician is going to repair the boiler tomorrow morning.
-The parcel takes 2 days to reach you.
-Thanks for the photos! I'll pass them on to our warehouse team.
-Please send us your order number and we will check it right away.
-You are entitled to a full refund.
-We match any lower price for 30 days.
-Your order ships tomorrow.
-I'm refunding the full amount to your card now.
-The difference of NT$300 will be credited to your account within 7 days.
-Someone from our billing team will get back to you shortly.
-After we receive the parcel, your refund is issued within 5 working days.
-It's a deal, and that's a legally binding offer.
-Yes, the engineer will be with you on Monday.
-There will be no charge for the exchange.
-Please note that the credit will appear on your next statement.
-Good news: you'll be getting your money back, and you will receive it within a week.
-Our legal team will contact the seller and you'll be refunded in full.
-We've logged the fault and it will be fixed by tonight.
-Repairs take 10 days.
-您的退款會在三個工作天內到帳。
-退款三天內到賬。
-您好，我們會盡快為您核實處理。
-专员会在24小时内给您回电。
-您好，我们已收到您的反馈，会尽快核实并回复您。
-我保证今天就给您退款。
-我们马上为您安排补发，预计的事请放心，一定会补上。
-您不会被收取任何手续费。
-請放心，我們一定全額退款給您。
-包裹明天送達。
-工程师将于后天上门维修。
-小编帮您催一下仓库。
-取消后24小时内生效。
-已为您登记，请您留意工作人员的电话回复。
-我們將賠償您新臺幣500元。
-退货收到后，款项1-3个工作日内原路退回。
-我们的售后人员会尽快与您联系。
-运费由我们承担，会退还到您的账户。
-商品將於明日寄出。
-您将收到一张20元的优惠券。
-好的，我马上去帮您确认。
-这边立即为您恢复账号。
-违约金会给您免除。
-请您私信提供订单号，我们会尽快为您查证反馈。
-维修需要的零件到货后，我们会第一时间通知您。
-差價我們會補給您。
-换货会在七天内完成。
-发票将在两个工作日内发送到您的邮箱。
-我們承諾絕不漲價，差額會在一週內退還。
-"""
+LABELLED = Path(__file__).parent / "labelled" / "commitments.jsonl"
+LANGUAGES = ("en", "zh")
 
-HEDGED = """
-Refunds usually take 3 to 7 working days.
-Your parcel should arrive tomorrow.
-We may be able to refund the fee.
-If the claim is approved, we will pay you within 14 days.
-Would you like me to cancel the order and refund you?
-We'll try to get this fixed today.
-We expect the delivery to reach you by Friday.
-I can offer you a $50 voucher.
-It could take up to 10 days for the money to show up.
-We hope to have your account restored soon.
-Once you confirm, I will cancel the booking.
-We will do our best to help you.
-Your order will probably ship tomorrow.
-The engineer will typically arrive before noon.
-Normally, the credit will appear within two days.
-The refund will reach you in 3 days, depending on your bank.
-If it is possible, we'll refund you in full.
-退款通常需要三到五個工作天。
-包裹可能明天送达。
-若審核通過，我們會在七天內退款。
-我们会尽量为您争取补偿。
-预计3天内发货。
-一般24小时内会有专员联系您。
-如果您同意，我们可以为您取消订单。
-您的退款應該這週會到帳。
-我们会努力改善服务质量。
-退款3天内到账，具体以银行为准。
-我們可以幫您申請換貨。
-需要我幫您取消這筆訂單嗎？
-"""
 
-NONE = """
-Could you tell me the order number?
-Please reply within 3 days.
-We cannot guarantee a delivery date.
-I'm sorry for the trouble this has caused you.
-Refunds are made to the original payment method.
-You can return items within 30 days of delivery.
-We refunded you on Monday.
-Your parcel was delivered yesterday.
-I understand you were told "we will refund you in 3 days".
-The refund has already been processed.
-You will need to reset your password first.
-You'll find the steps in the Help section.
-When did you place the order?
-I don't know the answer to that, and I would rather not guess.
-Unfortunately we are unable to waive the fee.
-Thanks for letting us know!
-We'd love to help.
-We're happy to help, just send us a message.
-What will happen to my refund?
-This article explains how returns work.
-Please wait 24 hours before trying again.
-We do not promise delivery times.
-I am passing you on to one of our colleagues.
-Tap Settings, then General, and the screen will turn black.
-The warranty period was 12 months.
-I won't be able to tell you before the bank replies.
-Let us know if the problem comes back.
-You have to contact your bank about that.
-No, we can't say when it arrives.
-Have a great day!
-請問您的訂單編號是多少？
-请在三天内提供订单号。
-我们无法保证到货时间。
-非常抱歉给您带来不便。
-退款原路退回到您的付款账户。
-商品签收后七天内可以申请退货。
-上周已经为您退款。
-您说“三天内会退款”，请问是谁告诉您的？
-您可以在设置里查看订单状态。
-感谢您的反馈。
-請問您什麼時候下單的？
-不能承諾具體的送達日期。
-麻烦您私信提供联系电话，以便我们核实。
-这个问题我不确定答案，也不想随便猜测。
-您的包裹昨天已经送达。
-建议您重启手机后再试。
-很抱歉，這筆費用無法退還。
-会员可以享受九折优惠吗？
-請您稍後再試。
-您好，请问有什么可以帮您？
-目前没有确定的上架日期。
-请您尽快更改密码。
-不好意思，我們不提供到府維修。
-您需要先登录账户。
-"""
+@cache
+def rows() -> tuple[dict[str, Any], ...]:
+    """The labelled set: replies written for these tests by people who know how support talks.
+
+    Each has ``language``, ``strongest`` (firm, hedged, none), ``about`` (what makes it hard) and
+    ``reply``; those that commit have ``kind``, firm ones ``value``, ``unit`` and ``span`` too. Two
+    batches were written after the rules, to see how they generalise, and the rules then mended: at
+    first sight firm recall was .70 on ``second`` and .85 on ``third`` (precision .91 and .94).
+    """
+    return tuple(json.loads(line) for line in LABELLED.read_text("utf-8").splitlines())
 
 
 def labelled() -> list[tuple[str, str]]:
-    """``(reply, firmness)`` for every reply above."""
-    return [
-        (line, firmness)
-        for firmness, block in (("firm", FIRM), ("hedged", HEDGED), ("none", NONE))
-        for line in block.strip().splitlines()
-    ]
+    """``(reply, strongest)`` of every row."""
+    return [(row["reply"], row["strongest"]) for row in rows()]
 
 
 def strongest(reply: str) -> str:
@@ -183,25 +49,58 @@ def is_chinese(reply: str) -> bool:
     return any("一" <= char <= "鿿" for char in reply)
 
 
-@pytest.mark.parametrize("chinese", [False, True])
-def test_exact_firm_commitments_of_the_labelled_set(chinese: bool) -> None:
-    chosen = [(reply, label) for reply, label in labelled() if is_chinese(reply) == chinese]
-    assert len(chosen) >= 60
-    firm = {reply for reply, label in chosen if label == "firm"}
-    flagged = {reply for reply, _ in chosen if strongest(reply) == "firm"}
-    assert len(firm & flagged) / len(firm) >= 0.92, firm - flagged
-    assert len(firm & flagged) / len(flagged) >= 0.90, flagged - firm
+def test_exact_labelled_set_is_large_mixed_and_half_negative() -> None:
+    assert len(rows()) >= 550
+    assert len({row["reply"] for row in rows()}) == len(rows())
+    for language in LANGUAGES:
+        of = [row for row in rows() if row["language"] == language]
+        assert len(of) >= 270
+        negative = [row for row in of if row["strongest"] == "none"]
+        assert 0.4 < len(negative) / len(of) < 0.6
+    chinese = [row["reply"] for row in rows() if row["language"] == "zh"]
+    traditional = [reply for reply in chinese if fold(reply) != fold_marks(reply)]
+    assert 0.25 < len(traditional) / len(chinese) < 0.75
 
 
-def test_exact_hedged_ones_are_neither_firm_nor_missed() -> None:
-    hedged = [reply for reply, label in labelled() if label == "hedged"]
-    found = [reply for reply in hedged if strongest(reply) == "hedged"]
-    assert len(found) / len(hedged) >= 0.9, set(hedged) - set(found)
+def fold_marks(reply: str) -> str:
+    """``reply`` folded but for its characters."""
+    return "".join(one if "一" <= one <= "鿿" else fold(one) for one in reply)
 
 
-def test_exact_labelled_set_is_large_enough() -> None:
-    assert len(labelled()) >= 120
-    assert len(set(labelled())) == len(labelled())
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("wanted", [{"firm"}, {"firm", "hedged"}])
+def test_exact_recall_and_precision_on_the_labelled_set(language: str, wanted: set[str]) -> None:
+    of = [row for row in rows() if row["language"] == language]
+    true = {row["reply"] for row in of if row["strongest"] in wanted}
+    flagged = {row["reply"] for row in of if strongest(row["reply"]) in wanted}
+    assert len(true & flagged) / len(true) >= 0.92, true - flagged
+    assert len(true & flagged) / len(flagged) >= 0.90, flagged - true
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_exact_spans_kinds_and_values_of_the_labelled_set(language: str) -> None:
+    firm = [row for row in rows() if row["language"] == language and row.get("span")]
+    firm = [row for row in firm if row["strongest"] == "firm" == strongest(row["reply"])]
+    assert len(firm) >= 70
+    met = {"span": 0, "kind": 0, "value": 0}
+    for row in firm:
+        found = [one for one in find_commitments(row["reply"]) if one.firmness == "firm"]
+        assert all(one.span in row["reply"] for one in found)
+        met["span"] += any(row["span"] in one.span or one.span in row["span"] for one in found)
+        met["kind"] += any(row["kind"] == one.kind for one in found)
+        met["value"] += (row["value"], row["unit"]) in {(one.value, one.unit) for one in found}
+    assert met["span"] / len(firm) >= 0.95, met
+    assert met["kind"] / len(firm) >= 0.85, met
+    assert met["value"] / len(firm) >= 0.93, met
+
+
+@pytest.mark.parametrize(
+    "about", ["negation", "quotation of the customer", "past and accounts", "questions"]
+)
+def test_exact_no_class_of_negatives_is_taken_for_promises(about: str) -> None:
+    of = [row["reply"] for row in rows() if row["about"] == about]
+    assert len(of) >= 10
+    assert sum(strongest(reply) == "firm" for reply in of) <= len(of) / 10
 
 
 @pytest.mark.parametrize(
@@ -319,10 +218,54 @@ def test_property_chinese_numerals_are_read(value: int) -> None:
     assert number(words) == value
 
 
-def test_exact_real_replies_carry_spans_that_they_contain(real_data) -> None:  # type: ignore[no-untyped-def]
-    import gzip
-    import json
+def many(replies: list[str], chinese: bool) -> list[list[tuple[Any, ...]]]:
+    """The commitments of each reply, as the screened judge of whole columns finds them."""
+    texts = pl.Series("reply", replies, dtype=pl.String)
+    said = split(texts).with_columns(
+        folded(pl.col("sentence")).alias("folded"), chinese=pl.lit(chinese)
+    )
+    found: list[list[tuple[Any, ...]]] = [[] for _ in replies]
+    for text, *one in find_all(said, texts.to_frame().with_row_index("text")).iter_rows():
+        found[text].append(tuple(one))
+    return found
 
+
+def unscreened(replies: list[str], chinese: bool) -> list[list[tuple[Any, ...]]]:
+    language = "zh" if chinese else "en"
+    return [[tuple(one) for one in find_commitments(reply, language)] for reply in replies]
+
+
+# Words of commitment among odd letters, blanks and marks: where a screen would go wrong.
+ODD = st.text(alphabet="aé您会 \u200d\ufe0f\u202f\x1c\n.!?。,'ǅ٣½ªİ…", max_size=4)
+
+
+@given(st.lists(st.tuples(ANY, ODD), min_size=1, max_size=4), st.booleans())
+@settings(max_examples=150, deadline=None)
+def test_property_the_screen_loses_nothing(parts: list[tuple[str, str]], chinese: bool) -> None:
+    replies = [
+        "".join(reply + gap for reply, gap in parts),
+        "".join(gap.join(reply.split(" ")) for reply, gap in parts),
+        *(gap + reply[len(reply) // 3 :] + gap for reply, gap in parts),
+    ]
+    assert many(replies, chinese) == unscreened(replies, chinese)
+
+
+@given(st.lists(st.text(max_size=120), max_size=5), st.booleans())
+@settings(max_examples=150, deadline=None)
+def test_property_any_texts_are_screened_and_split_alike(texts: list[str], chinese: bool) -> None:
+    assert many(texts, chinese) == unscreened(texts, chinese)
+    found: list[list[str]] = [[] for _ in texts]
+    for text, sentence in split(pl.Series(texts, dtype=pl.String)).iter_rows():
+        found[text].append(sentence)
+    assert found == [sentences(text) for text in texts]
+
+
+def test_exact_relaxed_patterns_have_no_lookarounds_left() -> None:
+    assert relaxed(r"^a(?!b(?:c|[)])d)e{0,3}?f*+$") == "ae*?f*"
+    assert relaxed(r"(?<![您(])\bwill\d{2,4}") == r"(?-u:\b)will[0-9]+"
+
+
+def test_exact_real_replies_are_screened_without_loss(real_data: Path) -> None:
     path = real_data / "weibo-helpdesk" / "conversations.json.gz"
     conversations = json.loads(gzip.decompress(path.read_bytes()))[:300]
     replies = [
@@ -332,8 +275,15 @@ def test_exact_real_replies_carry_spans_that_they_contain(real_data) -> None:  #
         if turn["sender"] == "helpdesk"
         for text in turn["utterances"]
     ]
-    firm = [reply for reply in replies if strongest(reply) == "firm"]
-    # Service desks of telecoms promise to look into it in a fifth to a third of their replies.
-    assert 0.1 < len(firm) / len(replies) < 0.4
-    for reply in replies:
-        assert all(one.span in reply for one in find_commitments(reply))
+    path = real_data / "twitter-support" / "conversations.json.gz"
+    replies += [
+        turn["message"]
+        for conversation in json.loads(gzip.decompress(path.read_bytes()))
+        for turn in conversation["dialogContent"]
+        if "agent" in turn
+    ]
+    found = unscreened(replies, False)
+    assert many(replies, False) == found
+    assert sum(map(bool, found)) > 200
+    for reply, made in zip(replies, found, strict=True):
+        assert all(one[-1] in reply for one in made)

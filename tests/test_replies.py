@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import gzip
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -13,11 +16,12 @@ from hypothesis import strategies as st
 from simulator import tables
 from simulator.judging.actions import action, asked_for
 from simulator.judging.attitude import breach, tone
+from simulator.judging.promises.commitments import find_commitments
 from simulator.judging.replies import judge_replies
 
 AT = datetime(2026, 5, 1, tzinfo=UTC)
 CALM: dict[str, Any] = {"risk": "low", "info_sufficient": True, "emotion": "calm"}
-RULES = [
+RULES: list[dict[str, Any]] = [
     {
         "rule_id": "time",
         "kind": "refund",
@@ -29,7 +33,7 @@ RULES = [
     },
     {"rule_id": "call", "kind": "callback", "allowed": "always", "speaker": "agent"},
 ]
-ARTICLES = [
+ARTICLES: list[dict[str, Any]] = [
     {"article_id": "a1", "title": "Refund time", "text": "Refunds arrive within 3 working days."},
     {"article_id": "a2", "title": "Invoices", "text": "Download the invoice under My orders."},
 ]
@@ -65,7 +69,7 @@ def verdicts(
 
 
 def one(reply: str, **options: Any) -> dict[str, Any]:
-    row = {
+    row: dict[str, Any] = {
         key: options.pop(key) for key in ("action", "candidate", "article_ids") if key in options
     }
     return verdicts({"reply": reply, **row}, **options)[0]
@@ -285,3 +289,74 @@ def test_exact_same_text_same_verdict_whatever_stands_around() -> None:
     table = pl.DataFrame(rows, infer_schema_length=None).drop("conversation_id")
     assert table[:2].equals(table[2:4])
     assert table[:2].equals(table[4:6])
+
+
+SAID = st.lists(PIECES | st.text(max_size=30), min_size=1, max_size=5).map(" ".join)
+
+
+@given(st.lists(SAID, min_size=1, max_size=6), st.sampled_from(["calm", "upset", None]))
+@settings(max_examples=80, deadline=None)
+def test_property_columns_are_judged_as_single_replies(
+    replies: list[str], emotion: str | None
+) -> None:
+    rows = verdicts(*({"reply": text} for text in replies), context={**CALM, "emotion": emotion})
+    for text, row in zip(replies, rows, strict=True):
+        if not text.strip():
+            assert row["unscored"] == "no_reply"
+            continue
+        made = [one._asdict() for one in find_commitments(text, "en")]
+        assert row["commitments"] == made
+        assert row["action"] == action(text)[0]
+        wanted = asked_for(text) if row["action"] == "clarify" else None
+        assert row["asked_for"] == wanted
+        assert row["tone"] == tone(text, emotion).tone
+        assert row["compliance_breach"] == (breach(text) is not None)
+
+
+def test_exact_real_replies_act_in_columns_as_one_by_one(real_data: Path) -> None:
+    path = real_data / "weibo-helpdesk" / "conversations.json.gz"
+    turns = [
+        turn for one in json.loads(gzip.decompress(path.read_bytes())) for turn in one["turns"]
+    ]
+    said = ["\n".join(turn["utterances"]) for turn in turns if turn["sender"] == "helpdesk"][:400]
+    path = real_data / "twitter-support" / "conversations.json.gz"
+    turns = [
+        t for one in json.loads(gzip.decompress(path.read_bytes())) for t in one["dialogContent"]
+    ]
+    said += [turn["message"] for turn in turns if "agent" in turn][:400]
+    said = [text for text in said if text.strip()]
+    rows = verdicts(*({"reply": text} for text in said))
+    assert [row["action"] for row in rows] == [action(text)[0] for text in said]
+    assert len({row["action"] for row in rows}) == 5
+
+
+def test_exact_each_time_meets_the_rules_and_articles_of_its_time() -> None:
+    """Times between the same two changes share a look-up; those of either side must not."""
+    changes = datetime(2026, 5, 2, tzinfo=UTC)
+    rules = [{**RULES[0], "allowed": "always", "valid_to": changes}]
+    articles = [{**ARTICLES[0], "valid_from": changes}]
+    times = [AT, changes - timedelta(seconds=1), changes, changes + timedelta(days=1), None]
+    reply = "Refunds arrive within 3 working days."
+    places: list[dict[str, Any]] = [
+        {"conversation_id": f"c{i}", "turn": 0} for i in range(len(times))
+    ]
+    shadow = [
+        {"candidate": "bot", **place, "key": place["conversation_id"], "reply": reply}
+        for place in places
+    ]
+    about = [
+        {**place, "n_th": 0, "context_hash": "h", "at": at}
+        for place, at in zip(places, times, strict=True)
+    ]
+    judged = [{"judge": "rules", **place, **CALM} for place in places]
+    met = [{"conversation_id": p["conversation_id"], "channel": "chat"} for p in places]
+    found = judge_replies(
+        tables.build("shadow", shadow),
+        tables.build("decision_points", about),
+        tables.build("contexts", judged),
+        tables.build("conversations", met),
+        tables.build("commitments_policy", rules),
+        tables.build("knowledge", articles),
+    )
+    assert found["risky_promise"].to_list() == [False, False, True, True, False]
+    assert found["cited_article"].to_list() == [None, None, "a1", "a1", "a1"]

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+import polars as pl
+
 # Traditional characters that occur in support text, and below them their simplified forms.
 _TRADITIONAL = (
     "會將馬儘盡聯繫係復覆電話為幫給與處實饋轉進達發貨換賠償補減費額還錢帳賬戶單號訂購買賣價優證"
@@ -56,18 +58,21 @@ _WORDS = {
     for i, word in enumerate(
         "zero one two three four five six seven eight nine ten eleven twelve".split()
     )
-} | {"a": 1, "an": 1, "fifteen": 15, "twenty": 20, "thirty": 30, "sixty": 60, "ninety": 90}
+} | {"a": 1, "an": 1, "fifteen": 15, "twenty": 20, "thirty": 30, "sixty": 60, "forty": 40}
+_WORDS |= {"fifty": 50, "seventy": 70, "eighty": 80, "ninety": 90, "the": 1}
 
+_SCALES = {"hundred": 100, "thousand": 1000}
+_WORD = "|".join([*_WORDS, *_SCALES])
 _NUMBER = (
-    r"(?:\d[\d,]*(?:\.\d+)?|[零〇一二两三四五六七八九十百千万半]+|\b(?:"
-    + "|".join(_WORDS)
-    + r")\b)"
+    r"(?:\d[\d,]*(?:\.\d+)?|[零〇一二两三四五六七八九十百千万半]+|(?:(?<=within )|"
+    r"(?<=inside ))the\b|"
+    rf"\b(?:{_WORD})(?:(?: and |[ -])(?:{_WORD}))*\b)"
 )
 _TO = r"\s*(?:-|~|至|到|或|、|/|\bto\b|\bor\b|\bthrough\b)\s*"
 _UNITS = (
     (r"(?:working|business|work|banking)[ -]?days?|个?工作[天日]|个?营业[天日]", "working_day"),
     (r"minutes?\b|mins?\b|分钟|分(?=内|后)", "minute"),
-    (r"hours?\b|hrs?\b|h\b|个?小时|个?钟头", "hour"),
+    (r"hours?\b|hrs?\b|h(?![a-z])|个?小时|个?钟头", "hour"),
     (r"(?:calendar[ -])?days?\b|个?自然[天日]|天|日(?=内|后|之内|左右|到)", "day"),
     (r"weeks?\b|wks?\b|个?周|个?星期|个?礼拜", "week"),
     (r"months?\b|个月", "month"),
@@ -98,8 +103,9 @@ _PERCENT = re.compile(
     r"|百分之(?P<c>[一二三四五六七八九十百\d]+)|(?P<d>[一二三四五六七八九]|"
     r"\d(?:\.\d)?)(?P<e>[一二三四五六七八九])?折"
 )
-_ANY = re.compile(
-    r"\d|[一二两三四五六七八九十半]|\b(?:days?|hours?|weeks?|months?|minutes?|today|"
+AMOUNT = re.compile(
+    r"\d|[一二两三四五六七八九十半]|\b(?:hundred|thousand|dollars?|percent|days?|hours?|weeks?|"
+    r"months?|minutes?|today|"
     r"tonight|tomorrow)\b"
     r"|今|明|当[天日]|后天|下周|百分|隔|次日"
 )
@@ -133,19 +139,24 @@ def fold(text: str) -> str:
     return text.translate(_PLAIN)
 
 
+def folded(text: pl.Expr) -> pl.Expr:
+    """:func:`fold` of a whole column."""
+    return text.str.replace_many([chr(place) for place in _PLAIN], list(_PLAIN.values()))
+
+
 def number(word: str) -> float | None:
     """The number that digits, an English word or Chinese numerals stand for.
 
-    >>> number("1,200.5"), number("two"), number("两百五十"), number("半")
-    (1200.5, 2.0, 250.0, 0.5)
+    >>> number("1,200.5"), number("two hundred"), number("两百五十"), number("半")
+    (1200.5, 200.0, 250.0, 0.5)
     """
     if word[0].isdigit():
         try:
             return float(word.replace(",", ""))
         except ValueError:
             return None
-    if word in _WORDS:
-        return float(_WORDS[word])
+    if word[0].isascii():
+        return _spelled(word)
     if word == "半":
         return 0.5
     total, section, digit = 0, 0, 0
@@ -162,13 +173,23 @@ def number(word: str) -> float | None:
     return float(total + section + digit)
 
 
+def _spelled(words: str) -> float | None:
+    total = 0
+    for word in re.split(r"[ -]", words):
+        if word in _SCALES:
+            total = (total or 1) * _SCALES[word]
+        elif word != "and":
+            total += _WORDS[word]
+    return float(total)
+
+
 def quantities(folded: str) -> list[Quantity]:
     """All amounts in folded text, by place; of a range the larger end.
 
     >>> [(q.value, q.unit) for q in quantities("refund of nt$1,200 within 3-7 working days")]
     [(1200.0, 'money'), (7.0, 'working_day')]
     """
-    if not _ANY.search(folded):
+    if not AMOUNT.search(folded):
         return []
     found = [*_times(folded), *_money(folded), *_percents(folded)]
     return sorted(found, key=lambda quantity: quantity.start)

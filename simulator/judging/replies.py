@@ -1,38 +1,28 @@
 """Verdicts on replies, by rules.
 
-A text is read once for all rows that repeat it: candidates quote the same articles again and
-again. What depends on the point (authority, over-answering, tone to an upset customer) is then
-judged for each row.
+Why columns and not rows: candidates quote the same articles again and again, and desks their own
+phrases. Each sentence is split, screened and read once for all replies that hold it, each text once
+for all rows that repeat it; what depends on the point (authority, over-answering, tone to an upset
+customer) is judged once for each combination that occurs.
 """
 
 from __future__ import annotations
-
-from datetime import datetime
-from functools import lru_cache
-from typing import Any, NamedTuple
 
 import polars as pl
 
 from simulator import tables
 from simulator.judging import actions, attitude
 from simulator.judging.promises.authority import Policy
-from simulator.judging.promises.commitments import Commitment, find_commitments
+from simulator.judging.promises.commitments import Commitment, find_all
+from simulator.judging.quantities import folded
 from simulator.retrieval import Retriever
+from simulator.sentences import split
 
 JUDGE = "rules"
 # Weakest retrieval hit at which a reply counts as citing an article.
 MIN_CITATION = 0.2
 
-
-class _Read(NamedTuple):
-    """What a text says by itself."""
-
-    commitments: tuple[Commitment, ...]
-    strongest: str
-    action: str
-    shown_by: str
-    asked_for: str | None
-    breach: str | None
+_POINT = ("conversation_id", "turn")
 
 
 def judge_replies(
@@ -65,105 +55,165 @@ def judge_replies(
         TableError: the policy cannot be used (see
             :class:`simulator.judging.promises.authority.Policy`).
     """
-    rules = None if policy is None else Policy(policy)
-    retriever = None if knowledge is None else Retriever(knowledge)
-    times = {
-        (conversation, turn): at
-        for conversation, turn, at in points.select("conversation_id", "turn", "at").iter_rows()
-    }
-    about = {
-        row[0]: row[1:]
-        for row in conversations.select("conversation_id", "intent", "language").iter_rows()
-    }
-    judged = {
-        row[:2]: row[2:]
-        for row in contexts.select(
-            "conversation_id", "turn", "risk", "info_sufficient", "emotion"
-        ).iter_rows()
-    }
-    cited: dict[tuple[str, str | None, datetime | None], str | None] = {}
-    rows: list[dict[str, Any]] = []
-    for candidate, conversation, turn, chosen, reply, articles, error in shadow.select(
-        "candidate", "conversation_id", "turn", "action", "reply", "article_ids", "error"
-    ).iter_rows():
-        row: dict[str, Any] = {
-            "judge": JUDGE,
-            "candidate": candidate,
-            "conversation_id": conversation,
-            "turn": turn,
-            "action": chosen,
-        }
-        rows.append(row)
-        if error is not None or reply is None or not reply.strip():
-            row["unscored"] = "no_reply"
-            continue
-        intent, language = about.get(conversation, (None, None))
-        at = times.get((conversation, turn))
-        risk, informed, emotion = judged.get((conversation, turn), (None, None, None))
-        read = _read(reply, language)
-        action = chosen or read.action
-        tone = attitude.tone(reply, emotion)
-        article = articles[0] if articles else None
-        if article is None and action == "answer" and retriever is not None:
-            key = (reply, language, at)
-            if key not in cited:
-                hits = retriever.top(*key)
-                best = hits[0] if hits and hits[0].score >= MIN_CITATION else None
-                cited[key] = best.article_id if best else None
-            article = cited[key]
-        authorised: bool | None = None
-        if rules is not None:
-            authorised = read.strongest != "firm" or rules.authorised(
-                read.commitments,
-                rules.stated(reply, language, at),
-                intent=intent,
-                language=language,
-                at=at,
-                speaker="agent" if candidate == "human" else "auto",
-            )
-        row |= {
-            "action": action,
-            "commitment": read.strongest,
-            "commitments": [one._asdict() for one in read.commitments],
-            "cited_article": article,
-            "asked_for": read.asked_for if action == "clarify" else None,
-            "authorised": authorised,
-            "risky_promise": None if authorised is None else not authorised,
-            "compliance_breach": read.breach is not None,
-            "over_answer": _over_answer(action, risk, informed),
-            "tone": tone.tone,
-            "evidence": _evidence(read, tone.span),
-            "unscored": "no_policy" if rules is None else None,
-        }
-    return tables.build("verdicts", rows)
+    rows = _rows(shadow, points, contexts, conversations)
+    told = pl.col("error").is_null() & pl.col("reply").str.contains(r"[^\s\x1c-\x1f]")
+    rows = rows.with_columns(told.fill_null(False).alias("told"))
+    said = rows.filter("told")
+    texts = said.select("reply", "chinese").unique(maintain_order=True).with_row_index("text")
+    found, read = _read(texts)
+    said = (
+        said.join(texts, on=["reply", "chinese"], how="left", maintain_order="left")
+        .join(read, on="text", how="left", maintain_order="left")
+        .with_columns(pl.coalesce("action", "shown_action").alias("action"))
+    )
+    said = _with_tone(said)
+    said = _with_citation(said, knowledge)
+    said = _with_authority(said, found, policy)
+    answers = pl.col("action") == "answer"
+    over = (pl.col("risk") == "high").fill_null(False) | ~pl.col("info_sufficient").fill_null(True)
+    known = pl.col("risk").is_not_null() & pl.col("info_sufficient").is_not_null()
+    judged = said.select(
+        "row",
+        "action",
+        "commitment",
+        "commitments",
+        cited_article="article",
+        asked_for=pl.when(pl.col("action") == "clarify").then("asked_for"),
+        authorised="authorised",
+        risky_promise=~pl.col("authorised"),
+        compliance_breach=pl.col("breach").is_not_null(),
+        over_answer=pl.when(~answers).then(False).when(over).then(True).when(known).then(False),
+        tone="tone",
+        # The gravest finding speaks: a firm commitment, a breach, the tone, and else the action.
+        evidence=pl.coalesce("firm_span", "breach", "tone_span", "hedged_span", "shown_by"),
+        unscored=pl.lit("no_policy" if policy is None else None, pl.String),
+    )
+    silent = rows.filter(~pl.col("told")).select(
+        "row", "action", unscored=pl.lit("no_reply", pl.String)
+    )
+    verdicts = rows.select("row", "candidate", *_POINT).join(
+        pl.concat([judged, silent], how="diagonal"), on="row", how="left", maintain_order="left"
+    )
+    return tables.conform("verdicts", verdicts.with_columns(judge=pl.lit(JUDGE)))
 
 
-@lru_cache(maxsize=65536)
-def _read(reply: str, language: str | None) -> _Read:
-    found = tuple(find_commitments(reply, language))
-    firm = any(one.firmness == "firm" for one in found)
-    action, shown_by = actions.action(reply)
-    breach = attitude.breach(reply)
-    return _Read(
-        found,
-        "firm" if firm else "hedged" if found else "none",
-        action,
-        shown_by,
-        actions.asked_for(reply),
-        breach[1] if breach else None,
+def _rows(
+    shadow: pl.DataFrame, points: pl.DataFrame, contexts: pl.DataFrame, conversations: pl.DataFrame
+) -> pl.DataFrame:
+    about = conversations.select("conversation_id", "intent", "language")
+    place = contexts.select(*_POINT, "risk", "info_sufficient", "emotion")
+    return (
+        shadow.select(
+            "candidate",
+            *_POINT,
+            "action",
+            "reply",
+            "error",
+            pl.col("article_ids").list.first().alias("article"),
+        )
+        .with_row_index("row")
+        .join(about, on="conversation_id", how="left", maintain_order="left")
+        .join(points.select(*_POINT, "at"), on=_POINT, how="left", maintain_order="left")
+        .join(place.unique(_POINT, keep="last"), on=_POINT, how="left", maintain_order="left")
+        .with_columns(
+            chinese=pl.col("language").str.starts_with("zh").fill_null(False),
+            speaker=pl.when(pl.col("candidate") == "human")
+            .then(pl.lit("agent"))
+            .otherwise(pl.lit("auto")),
+        )
     )
 
 
-def _over_answer(action: str, risk: str | None, informed: bool | None) -> bool | None:
-    if action != "answer":
-        return False
-    if risk == "high" or informed is False:
-        return True
-    return None if risk is None or informed is None else False
+def _read(texts: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """What each text says by itself: its commitments one by one, and all else one row a text."""
+    said = split(texts["reply"]).with_columns(folded(pl.col("sentence")).alias("folded"))
+    said = said.join(texts.select("text", "chinese"), on="text", how="left", maintain_order="left")
+    found = find_all(said, texts)
+    firm = pl.col("firmness") == "firm"
+    made = found.group_by("text", maintain_order=True).agg(
+        pl.struct("kind", "value", "unit", "firmness", "span").alias("commitments"),
+        firm.any().alias("firm"),
+        pl.col("span").filter(firm).first().alias("firm_span"),
+        pl.col("span").first().alias("hedged_span"),
+    )
+    done = actions.actions(actions.spoken(said, texts["reply"]))
+    read = (
+        texts.select("text", "reply")
+        .with_columns(attitude.breaches(texts["reply"])["span"].alias("breach"))
+        .join(done, on="text", how="left")
+        .join(made, on="text", how="left")
+        .with_columns(
+            commitment=pl.when("firm")
+            .then(pl.lit("firm"))
+            .when(pl.col("firm").is_not_null())
+            .then(pl.lit("hedged"))
+            .otherwise(pl.lit("none")),
+            commitments=pl.col("commitments").fill_null([]),
+            shown_action=pl.col("action").fill_null("answer"),
+            shown_by=pl.coalesce("shown_by", pl.col("reply").str.strip_chars()),
+        )
+        .drop("action", "reply")
+    )
+    return found, read
 
 
-def _evidence(read: _Read, tone: str | None) -> str:
-    # The gravest finding speaks: a firm commitment, a breach, the tone, and else the action.
-    firm = next((one.span for one in read.commitments if one.firmness == "firm"), None)
-    hedged = read.commitments[0].span if read.commitments else None
-    return firm or read.breach or tone or hedged or read.shown_by
+def _with_tone(said: pl.DataFrame) -> pl.DataFrame:
+    distinct = said.select("reply", "emotion").unique()
+    tones = attitude.tones(distinct["reply"], distinct["emotion"])
+    distinct = distinct.hstack(tones.select("tone", pl.col("span").alias("tone_span")))
+    on = ["reply", "emotion"]
+    return said.join(distinct, on=on, how="left", nulls_equal=True, maintain_order="left")
+
+
+def _with_citation(said: pl.DataFrame, knowledge: pl.DataFrame | None) -> pl.DataFrame:
+    if knowledge is None:
+        return said
+    retriever = Retriever(knowledge)
+    said = said.with_columns(_epoch(said["at"], knowledge).alias("epoch"))
+    on = ["reply", "language", "epoch"]
+    asked = (pl.col("action") == "answer") & pl.col("article").is_null()
+    distinct = said.filter(asked).group_by(on).agg(pl.col("at").first())
+    hits = [
+        next(iter(retriever.top(reply, language, at)), None)
+        for reply, language, _, at in distinct.select(*on, "at").iter_rows()
+    ]
+    cited = [hit.article_id if hit and hit.score >= MIN_CITATION else None for hit in hits]
+    distinct = distinct.select(*on, pl.Series("cited", cited, dtype=pl.String))
+    said = said.join(distinct, on=on, how="left", nulls_equal=True, maintain_order="left")
+    return said.with_columns(pl.when(asked).then("cited").otherwise("article").alias("article"))
+
+
+def _with_authority(
+    said: pl.DataFrame, found: pl.DataFrame, policy: pl.DataFrame | None
+) -> pl.DataFrame:
+    if policy is None:
+        return said.with_columns(authorised=pl.lit(None, pl.Boolean))
+    rules = Policy(policy)
+    made: dict[int, list[Commitment]] = {}
+    for text, *one in found.iter_rows():
+        made.setdefault(text, []).append(Commitment(*one))
+    said = said.with_columns(_epoch(said["at"], policy).alias("epoch"))
+    on = ["text", "intent", "language", "epoch", "speaker"]
+    firm = pl.col("commitment") == "firm"
+    distinct = said.filter(firm).group_by(on).agg(pl.col("at").first(), pl.col("reply").first())
+    allowed = [
+        rules.authorised(
+            made[text],
+            rules.stated(reply, language, at),
+            intent=intent,
+            language=language,
+            at=at,
+            speaker=speaker,
+        )
+        for text, intent, language, _, speaker, at, reply in distinct.iter_rows()
+    ]
+    distinct = distinct.select(*on, pl.Series("allowed", allowed, dtype=pl.Boolean))
+    said = said.join(distinct, on=on, how="left", nulls_equal=True, maintain_order="left")
+    return said.with_columns(authorised=~firm | pl.col("allowed"))
+
+
+def _epoch(at: pl.Series, valid: pl.DataFrame) -> pl.Series:
+    """In which stretch between two changes of ``valid`` each time lies; null for null."""
+    changes = pl.concat([valid["valid_from"], valid["valid_to"]]).drop_nulls().unique().sort()
+    epochs = changes.search_sorted(at.fill_null(strategy="zero"), side="right")
+    return epochs.cast(pl.Int64).set(at.is_null(), None)

@@ -6,12 +6,12 @@ any rate read off it. It decides where labels are looked for; what counts is the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 import polars as pl
 
-from simulator.evidence.audited import NO_BOT, outside
+from simulator.evidence.audited import NO_BOT, SIMPLE, outside
 from simulator.evidence.rates import allocate
 from simulator.scenario import Stage
 from simulator.streams import Streams, stable_hash
@@ -87,6 +87,68 @@ def draw_no_bot(
         for part in (rest.partition_by(_CELL) or [rest])
     ]
     return pl.concat(chosen).sort(*_CELL, "conversation_id")
+
+
+def draw_simple(domain: pl.DataFrame, labels: int, streams: Streams, draw_id: str) -> pl.DataFrame:
+    """A simple random sample of the auto domain, whatever a judge said, per cell.
+
+    Args, returns, raises: as :func:`draw`; stratum "simple".
+    """
+    _at_least_one(labels)
+    domain = domain.sort(*_CELL, "conversation_id")
+    chosen = [
+        _at_random(part, labels, SIMPLE, streams, draw_id)
+        for part in (domain.partition_by(_CELL) or [domain])
+    ]
+    return pl.concat(chosen).sort(*_CELL, "conversation_id")
+
+
+def rounds(
+    units: pl.DataFrame,
+    taken: Collection[str],
+    labels: Mapping[str, int],
+    streams: Streams,
+    order: str,
+) -> pl.DataFrame:
+    """The next conversations of each stratum in a random order that every round shares.
+
+    Each round goes on where the ones before it stopped, so that what was drawn so far is a simple
+    random sample of each stratum after every round.
+
+    Args:
+        units: ``conversation_id, stratum``, one row a conversation.
+        taken: the conversations of earlier rounds.
+        labels: how many more by stratum; fewer where fewer are left.
+        streams: the random numbers.
+        order: names the random order; another name is an independent sample.
+
+    Returns:
+        ``conversation_id, stratum, inclusion_prob``: the share of the stratum that this round
+        takes; over all rounds they add up to the share that was drawn.
+    """
+    parts = []
+    for stratum, wanted in labels.items():
+        part = units.filter(pl.col("stratum") == stratum).sort("conversation_id")
+        names = stable_hash(part["conversation_id"])
+        in_order = part[np.argsort(streams.uniform(names, f"audit.{order}"), kind="stable")]
+        new = in_order.filter(~pl.col("conversation_id").is_in(list(taken))).head(wanted)
+        share = new.height / max(part.height, 1)
+        parts.append(new.with_columns(pl.lit(share).alias("inclusion_prob")))
+    columns = ("conversation_id", "stratum", "inclusion_prob")
+    return pl.concat([part.select(columns) for part in parts]).sort("conversation_id")
+
+
+def shares(units: Mapping[str, int], labels: int) -> dict[str, int]:
+    """``labels`` spread over the strata that are asked for, as :func:`draw` spreads them.
+
+    Args:
+        units: conversations that may still be drawn, by stratum: flagged and unflagged, or simple.
+        labels: how many in all.
+    """
+    if set(units) == {SIMPLE}:
+        return {SIMPLE: min(labels, units[SIMPLE])}
+    left = [units.get(name, 0) for name in STRATA]
+    return dict(zip(STRATA, allocate(left, _GUESS, labels, _LEAST), strict=True))
 
 
 def _at_least_one(labels: int) -> None:

@@ -9,11 +9,13 @@ except that a reply which asks for the customer's yes makes offers of its promis
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 from typing import NamedTuple
 
-from simulator.judging.promises import clauses_en, clauses_zh
+import polars as pl
+
+from simulator.judging.promises import clauses_en, clauses_zh, patterns_en
 from simulator.judging.promises.clauses import Clause
+from simulator.judging.promises.screen import may_commit
 from simulator.judging.quantities import Quantity, fold, quantities
 from simulator.sentences import is_cjk, sentences
 
@@ -33,25 +35,36 @@ class Commitment(NamedTuple):
     span: str
 
 
+_FOUND = {
+    "text": pl.UInt32,
+    "kind": pl.String,
+    "value": pl.Float64,
+    "unit": pl.String,
+    "firmness": pl.String,
+    "span": pl.String,
+}
 _CJK = re.compile(r"[㐀-鿿豈-﫿]")
-_CJK_STOP = re.compile(r"(?<=[㐀-鿿豈-﫿）)\]」])[.!?]+(?!\d)")
+_CJK_STOP = re.compile(r"(?<=[㐀-鿿豈-﫿）)\]」])[.!?]+(?!\d)|[.!?]+(?=[㐀-鿿豈-﫿])")
+_ENGLISH = re.compile(r"[a-z']+ [a-z']+ [a-z']+")
 _LINK = re.compile(r"https?://\S+|www\.\S+|\S+@\S+\.\w+")
+# The customer's own words, or those of others, where they are quoted.
 _QUOTED = re.compile(
-    r"(?:\b(?:you|customer|they|he|she|message) (?:said|say|wrote|mentioned|asked|"
-    r"told us|were told|stated|claim(?:ed)?|quoted?|read)|"
-    r"(?:您|你|客户|顾客|对方)[^。\"「]{0,8}(?:说|提到|写|表示|称|"
-    r"问))[^\"「]{0,12}(\"[^\"]*\"|「[^」]*」)"
+    r"(?:\b(?:you|your (?:message|email|post|review)|customer|they|he|she|message)\b[^\"「]{0,40}?|"
+    r"(?:您|你|客户|顾客|对方|所谓)[^。\"「]{0,14}?)"
+    r"(?<!reply )(?<!reply with )(?<!say )(?<!回复)(\"[^\"]*\"|「[^」]*」|(?<= )'[^']{8,}'(?!\w))"
 )
 
 _KINDS = (
     (
         "legal",
-        r"\blegal action|\blawsuit|\bsue\b|\bliab(?:le|ility)|\bcourt\b|accept (?:full |"
+        r"损失.{0,4}(?:由|承担|赔)|\blegal action|\blawsuit|\bsue\b|\bliab(?:le|ility)|\bcourt\b|"
+        r"accept (?:full |"
         r"all )?responsib|settle (?:your|the) (?:claim|case)|律师|法律责任|起诉|诉讼|"
         r"承认.{0,4}责任|承担.{0,6}责任|和解",
     ),
     (
         "waiver",
+        r"\bfee off|\bcharge off|(?:any|a) (?:extra )?charge\b|费.{0,4}(?:我们|我司)|收费|多[扣收]|"
         r"\bwaiv\w+|no (?:extra |additional |further )?(?:charge|fee|penalty)|"
         r"not be (?:charged|billed)|not (?:incur|charge|bill|have to pay|pay)|(?:drop|"
         r"remov|lift|cancel|take off|refund)\w* (?:\w+ ){0,3}?fee|owe (?:us )?nothing|"
@@ -59,47 +72,63 @@ _KINDS = (
         r"免手续费|无需.{0,3}付|不[用必]付|费.{0,6}免(?!费)",
     ),
     (
+        "refund",
+        r"[$€£]\d[\d.,]* back|refund(?:s|ed|ing)?\b(?!able)(?! the fee)|money (?:on|in|"
+        r"to) your (?:card|account)|"
+        r"\bdeposit.{0,20}return|退款|charges? will (?:drop|fall)|amount.{0,12}revers",
+    ),
+    (
         "compensation",
         r"compensat\w+|voucher|coupon|goodwill|gift card|\bcertificate|apology gift|"
         r"points\b|\bcredit of\b|(?:get|pay|give|receive) (?:you )?(?:nt|us|hk)?[$€£]|"
-        r"medical|new device|赔|补偿|券|礼品|红包|赠送|抵用|积分|医药费|换一[台个只]",
+        r"\bcredit\b.{0,12}(?:to|on|for) (?:your|you)|[$€£]\d+ (?:\w+ )?credit|"
+        r"medical|new device|赔|补偿|购物金|点数|礼物|补(?:给)?您|补.{0,6}(?:元|块)|券|礼品|红包|"
+        r"赠送|抵用|积分|医药费|换一[台个只]",
     ),
     (
         "price",
         r"\bprice|\bdiscount|% off|percent off|\bcosts?\b|\bmatch\b|\bdeal\b|\brate\b|"
         r"\bthe difference|\bbe (?:only |just )?(?:nt|us|hk)?[$€£]|差价|价格|特价|促销价|"
-        r"折扣|[打\d一二三四五六七八九]折|优惠|降价|涨价|保价",
+        r"折扣|[打\d一二三四五六七八九]折|价|优惠|降价|涨价|保价",
     ),
     (
         "refund",
         r"\brefund\w*|money back|reimburs\w+|your money|the money|missing money|"
-        r"full amount|amount back|退款|退费|退还|退回|退钱|退给|返还|全额退|退您|"
+        r"full amount|amount back|退(?!换|货|出|订)|返还|冲回|"
         r"钱.{0,6}(?:到|账|汇|打)|入账|到账",
     ),
     (
         "delivery_time",
         r"\b(?:parcels?|packages?|orders?|deliver(?:y|ies)|"
         r"shipments?)\b.{0,50}?\b(?:arriv|reach|with you|deliver|ship|dispatch|be there|"
-        r"leave)|包裹.{0,14}?(?:到|送|寄|发)",
+        r"leave)|replacement.{0,12}(?:ship|sent|dispatch)|(?:gets?|get) to you|\bgoing out\b|"
+        r"doorstep|"
+        r"\bit(?:'ll| will| ought to| should|'s)\b.{0,12}with you|包裹.{0,14}?(?:到|送|寄|发)",
     ),
     ("action", r"\binvoice|发票"),
     (
         "callback",
+        r"\b(?:ring|msg|dm) (?:you|u|him|her)?|(?:a|written|an) (?:ring|reply|answer|call|"
+        r"email)\b|contacted|"
+        r"\bcircle back|"
         r"\b(?:call|phone|ring|contact|email|e-mail|message|reply|respond|answer|write|"
         r"text|notify|update|inform)s?(?:ed)? (?:to )?(?:you|back|your)|get back|"
         r"in touch|reach(?:es)? out|follow(?:s)? up with you|hear (?:from|back)|"
         r"\bcall ?back|keep you (?:posted|updated|informed)|let you know|\bbe with you\b|"
-        r"联系|回复|回电|回访|致电|来电|答复|通知|告知|电话|私信|联络",
+        r"联系|回复|回电|回访|致电|来电|答复|通知|告知|电话|私信|联络|告诉您|对接|跟您说|打给|"
+        r"回您|必回|消息",
     ),
     (
         "account",
         r"\baccount(?! will be credited)|password|unlock|reinstat|subscription|cancel\w*|"
-        r"reservation|booking|\baccess\b|账号|账户|密码|解锁|解冻|注销|取消|冻结|开通|"
+        r"reservation|booking|\baccess\b|block on your|账号|账户|密码|解锁|解封|停用|解除|解冻|"
+        r"注销|取消|冻结|开通|"
         r"套餐",
     ),
     (
         "repair",
-        r"\brepair\w*|\bfix(?:ed|es)?\b|\breplac\w+|technician|engineer|\brestor\w+|"
+        r"\bswap\b|\bcrew\b|\brepair\w*|\bfix(?:ed|es)?\b|\breplac\w+|technician|engineer|"
+        r"\brestor\w+|"
         r"\bresolv\w+|维修|修复|修理|修好|更换|换货|换新|抢修|检修|上门|恢复|工程师",
     ),
     ("compensation", r"\bcredit(?:s|ed)?\b"),
@@ -107,7 +136,8 @@ _KINDS = (
     (
         "delivery_time",
         r"\b(?:arriv|deliver|ship|dispatch|courier|parcel|package)\w*|\border\b|"
-        r"reach you|送达|送到|发货|寄出|出货|配送|到货|快递|包裹|发出|补发|物流|到家",
+        r"reach you|送达|送到|发货|寄出|出货|配送|到货|送到|[会能]到|要.{1,4}天|快递|包裹|发出|"
+        r"补发|物流|到家",
     ),
 )
 _KIND = tuple((kind, re.compile(pattern)) for kind, pattern in _KINDS)
@@ -154,15 +184,60 @@ def find_commitments(text: str, language: str | None = None) -> list[Commitment]
         return []
     found: list[Commitment] = []
     for sentence in sentences(text):
-        found.extend(_of_sentence(sentence, (language or "").startswith("zh")))
-    if any(one.firmness == "firm" for one in found) and clauses_en.ASKS_FOR_YES.search(fold(text)):
+        found.extend(_of_sentence(sentence, fold(sentence), is_chinese(language)))
+    return _unless_asked(text, found)
+
+
+def find_all(said: pl.DataFrame, replies: pl.DataFrame) -> pl.DataFrame:
+    """:func:`find_commitments` of many replies at once.
+
+    Args:
+        said: the sentences of the replies in order: ``text`` (which reply), ``sentence``,
+            ``folded``, and ``chinese`` (the language of the conversation).
+        replies: ``text`` and ``reply``.
+
+    Returns:
+        One row a commitment, in order: ``text`` and the fields of :class:`Commitment`. A reply
+        that commits to nothing has no row.
+    """
+    distinct = said.select("sentence", "folded").unique("sentence").lazy()
+    maybe = distinct.filter(may_commit(pl.col("folded"))).select("sentence").collect()
+    maybe = said.join(maybe, on="sentence", how="semi", maintain_order="left")
+    found: dict[int, list[Commitment]] = {}
+    known: dict[tuple[str, bool], tuple[Commitment, ...]] = {}
+    for text, sentence, folded, chinese in maybe.select(
+        "text", "sentence", "folded", "chinese"
+    ).iter_rows():
+        made = known.get((sentence, chinese))
+        if made is None:
+            made = known[sentence, chinese] = _of_sentence(sentence, folded, chinese)
+        if made:
+            found.setdefault(text, []).extend(made)
+    whole = dict(replies.filter(pl.col("text").is_in(list(found))).select("text", "reply").rows())
+    rows = [
+        (text, *one) for text, made in found.items() for one in _unless_asked(whole[text], made)
+    ]
+    return pl.DataFrame(rows, schema=_FOUND, orient="row")
+
+
+def is_chinese(language: str | None) -> bool:
+    """Whether a BCP 47 tag names Chinese; an unknown language is taken for another."""
+    return (language or "").startswith("zh")
+
+
+def _unless_asked(text: str, found: list[Commitment]) -> list[Commitment]:
+    # A reply that waits for the customer's yes offers what it seems to promise.
+    if any(one.firmness == "firm" for one in found) and _asks_for_yes(text):
         return [one._replace(firmness="hedged") for one in found]
     return found
 
 
-@lru_cache(maxsize=65536)
-def _of_sentence(sentence: str, chinese: bool) -> tuple[Commitment, ...]:
-    folded = _masked(fold(sentence))
+def _asks_for_yes(text: str) -> bool:
+    return patterns_en.ASKS_FOR_YES.search(fold(text).replace("\\n", "  ")) is not None
+
+
+def _of_sentence(sentence: str, folded: str, chinese: bool) -> tuple[Commitment, ...]:
+    folded = _masked(folded)
     if not _CJK.search(folded):
         # A full stop without a space, as in chats, still ends a Chinese sentence only.
         return tuple(_commitments(sentence, folded, clauses_en.clauses(folded)))
@@ -171,22 +246,27 @@ def _of_sentence(sentence: str, chinese: bool) -> tuple[Commitment, ...]:
     for end in [*(m.end() for m in _CJK_STOP.finditer(folded)), len(folded)]:
         part, plain = sentence[start:end], folded[start:end]
         if part.strip():
-            read = clauses_zh if chinese or _chinese(plain) else clauses_en
-            found.extend(_commitments(part, plain, read.clauses(plain)))
+            made: list[Clause] = []
+            if chinese or _chinese(plain):
+                made = clauses_zh.clauses(plain)
+            # Words of the one language behind a sentence of the other do not hide it.
+            if not made and _ENGLISH.search(plain):
+                made = clauses_en.clauses(plain)
+            found.extend(_commitments(part, plain, made))
         start = end
     return tuple(found)
 
 
 def _chinese(text: str) -> bool:
     # A Chinese reply may be full of product names; four characters make a clause.
-    return is_cjk(text) or len(_CJK.findall(text)) >= 4
+    return len(_CJK.findall(text)) >= 4 or is_cjk(text)
 
 
 def _masked(folded: str) -> str:
     # Addresses are blanked, and so are the customer's own words where they are quoted.
     if "//" in folded or "www." in folded or "@" in folded:
         folded = _LINK.sub(lambda match: " " * len(match[0]), folded)
-    if '"' in folded or "「" in folded:
+    if '"' in folded or "「" in folded or " '" in folded:
         for match in list(_QUOTED.finditer(folded)):
             low, high = match.span(1)
             folded = folded[:low] + " " * (high - low) + folded[high:]
