@@ -15,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 from simulator.errors import ScenarioError
 from simulator.scenario import Scenario
 
-_PATHS = ("source", "schedule", "prompt", "folder", "adapter", "labels")
+_PATHS = ("source", "schedule", "prompt", "folder", "adapter", "labels", "rubrics")
 _Part = TypeVar("_Part", bound=BaseModel)
 _MOST_BYTES = 1_000_000
 _DEEP_KEY = re.compile(r"(?:\.\s*[\w\"'-]+\s*){200}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date
 from typing import Any
 
 import polars as pl
@@ -12,10 +13,9 @@ from hypothesis import strategies as st
 
 from simulator import gates as gate_stage
 from simulator import tables
-from simulator.errors import ScenarioError
 from simulator.evidence.rates import Stratum, stratified_lower, stratified_upper
 from simulator.gates import recommend
-from simulator.scenario import LADDER, Gate
+from simulator.scenario import GATE_METRICS, LADDER, Gate, Override
 
 CELL = {"stage": "wider_auto", "candidate": "x"}
 _KEY = {"stage": pl.String, "candidate": pl.String, "conversation_id": pl.String}
@@ -31,6 +31,10 @@ class World:
     Conversations f0.. are flagged, u0.. unflagged, s0.. without an automatic reply; the first ones
     of each are labelled, and the first of those risky (s: high risk).
     """
+
+    newest: date | None = None
+    age: gate_stage.Age | None = None
+    overrides: tuple[Override, ...] = ()
 
     def __init__(
         self,
@@ -61,6 +65,19 @@ class World:
         bend: Callable[[pl.DataFrame], pl.DataFrame] = lambda labels: labels,
         kpis: pl.DataFrame | None = None,
     ) -> dict[tuple[str, str], dict[str, Any]]:
+        return self.judged(self.evidence(bend, kpis), *gates)
+
+    def judged(
+        self, evidence: gate_stage.Evidence, *gates: Gate
+    ) -> dict[tuple[str, str], dict[str, Any]]:
+        found = gate_stage.evaluate(evidence, gates, LADDER, self.age, self.overrides)
+        return {(r["segment"], r["metric"]): r for r in found.iter_rows(named=True)}
+
+    def evidence(
+        self,
+        bend: Callable[[pl.DataFrame], pl.DataFrame] = lambda labels: labels,
+        kpis: pl.DataFrame | None = None,
+    ) -> gate_stage.Evidence:
         domain = pl.DataFrame(
             [
                 {**CELL, "conversation_id": r["id"], "flagged": r["stratum"] == "flagged"}
@@ -90,7 +107,7 @@ class World:
                     | {"needs_human": needs_human}
                 )
         settled = [{**CELL, "conversation_id": r["id"], "status": r["status"]} for r in self.rows]
-        found = gate_stage.evaluate(
+        return gate_stage.Evidence(
             kpis=tables.empty("kpis") if kpis is None else kpis,
             costs=tables.empty("costs"),
             labels=bend(tables.build("labels", labels)),
@@ -100,10 +117,8 @@ class World:
             segments=pl.DataFrame(
                 [{"conversation_id": r["id"], "segment": r["segment"]} for r in self.rows]
             ),
-            gates=gates,
-            stages=LADDER,
+            newest=self.newest,
         )
-        return {(r["segment"], r["metric"]): r for r in found.iter_rows(named=True)}
 
     def risky(self, **more: Any) -> dict[str, Any]:
         return self.evaluate(RISKY, **more)["all", "risky_promise_rate"]
@@ -227,8 +242,12 @@ def test_exact_segments_are_tested_by_themselves() -> None:
     assert found["refund", "risky_promise_rate"]["status"] == "pass"
     assert found["legal", "risky_promise_rate"]["status"] == "fail"
     assert found["refund", "risky_promise_rate"]["high"] == stratified_upper(
-        [Stratum(38, 38, 0), Stratum(1900, 760, 0)], 0.05
+        [Stratum(38, 38, 0), Stratum(1900, 760, 0)], (1 - 0.95) / 2
     )
+    # The one that passed leaves its part of the level to the other.
+    levels = {s: found[s, "risky_promise_rate"]["confidence"] for s in ("refund", "legal", "all")}
+    assert levels == {"refund": 0.975, "legal": 0.95, "all": 0.95}
+    assert found["legal", "risky_promise_rate"]["method"].endswith("; Holm over 2 segments")
 
 
 def test_exact_limit_and_confidence_bind() -> None:
@@ -312,7 +331,7 @@ def test_exact_a_single_bound_stands_for_all_and_none_for_nothing() -> None:
     assert world.evaluate(gate, kpis=both)["all", "service_level"]["status"] == "insufficient"
 
 
-def test_exact_stages_without_a_bot_have_two_gates() -> None:
+def test_exact_stages_without_a_bot_have_three_gates() -> None:
     settlements = tables.build(
         "settlements",
         [
@@ -325,8 +344,8 @@ def test_exact_stages_without_a_bot_have_two_gates() -> None:
             },
         ],
     )
-    every = [Gate(metric=m, limit=0.5) for m in gate_stage.GATE_METRICS]  # type: ignore[arg-type]
-    found = gate_stage.evaluate(
+    every = [Gate(metric=m, limit=0.5) for m in GATE_METRICS]  # type: ignore[arg-type]
+    evidence = gate_stage.Evidence(
         kpis=tables.empty("kpis"),
         costs=tables.empty("costs"),
         labels=tables.empty("labels"),
@@ -334,12 +353,11 @@ def test_exact_stages_without_a_bot_have_two_gates() -> None:
         points=pl.DataFrame(schema=POINTS),
         settlements=settlements,
         segments=pl.DataFrame({"conversation_id": ["a"], "segment": ["refund"]}),
-        gates=every,
-        stages=LADDER,
     )
+    found = gate_stage.evaluate(evidence, every, LADDER)
     # The baseline is what the others are held against, and is not gated.
     assert found["stage"].unique().to_list() == ["assist"]
-    assert set(found["metric"]) == {"service_level", "saving_money"}
+    assert set(found["metric"]) == {"service_level", "service_level_loss", "saving_money"}
     assert set(found["status"]) == {"insufficient"}
 
 
@@ -371,11 +389,6 @@ def test_exact_nothing_automatic_is_insufficient() -> None:
     assert (found["status"], found["reason"]) == ("insufficient", "no conversation was automated")
 
 
-def test_exact_two_limits_for_one_metric_are_refused() -> None:
-    with pytest.raises(ScenarioError, match="stands twice"):
-        World((1, 1, 0), (9, 9, 0)).evaluate(RISKY, RISKY)
-
-
 def _gates(**statuses: dict[str, str]) -> pl.DataFrame:
     return tables.build(
         "gates",
@@ -383,6 +396,7 @@ def _gates(**statuses: dict[str, str]) -> pl.DataFrame:
             {"stage": stage, "candidate": "x", "segment": "all", "metric": metric, "n": 9}
             | {"status": status, "limit": 0.01, "reason": "because", "unit": "rate"}
             | {"method": "m", "low": 0.02, "high": 0.03, "estimate": 0.025}
+            | {"estimand": "this_history"}
             | {"labels_needed": 120 if status == "insufficient" else None}
             for stage, metrics in statuses.items()
             for metric, status in metrics.items()
@@ -435,7 +449,7 @@ def test_exact_recommendation_stops_at_the_first_gate_that_does_not_pass(
 ) -> None:
     assist = {"service_level": "pass"}
     found = recommend(_gates(assist=assist, low_risk_auto=low_risk, wider_auto=wider), LADDER)
-    assert found.rows() == [("x", "all", stage, binding, next_step)]
+    assert found.rows() == [("x", "all", stage, binding, next_step, None, None)]
 
 
 @pytest.mark.parametrize(
@@ -470,6 +484,7 @@ def test_exact_recommendation_stops_at_the_first_gate_that_does_not_pass(
 def test_exact_next_step_is_a_short_sentence(row: dict[str, Any], next_step: str) -> None:
     given = {**CELL, "stage": "assist", "segment": "all", "n": 9, "status": "fail"}
     given |= {"limit": 0.5, "reason": "because", "unit": "rate", "method": "m", "high": 0.9}
+    given |= {"estimand": "this_history"}
     found = recommend(tables.build("gates", [given | row]), LADDER)
     assert found["next_step"].to_list() == [f"To reach assist: {next_step}"]
 

@@ -9,6 +9,9 @@ import polars as pl
 from simulator.scenario import Gate
 from simulator.tables import conform, empty
 
+_SERVICE = ("service_level", "service_level_loss")
+# Those that must stay below their limit.
+_HARMS = ("complaint_rate", "service_level_loss")
 _GROUP = ("stage", "candidate", "bound", "segment")
 
 
@@ -36,7 +39,7 @@ def breakdown(
     limits = {"saving_money": 0.0} | {
         gate.metric: gate.limit
         for gate in gates
-        if gate.metric in ("saving_money", "service_level", "complaint_rate")
+        if gate.metric in ("saving_money", "complaint_rate", *_SERVICE)
     }
     columns = (*_GROUP, "metric", "estimate", "n")
     values = pl.concat([kpis.select(columns), costs.select(columns)])
@@ -65,9 +68,10 @@ def breakdown(
         # Without a single visit nobody waits.
         .when(metric == "service_level")
         .then(pl.col("estimate_best").fill_null(1.0))
+        .when(metric == "service_level_loss")
+        .then(pl.col("estimate_best").fill_null(0.0))
     )
-    # A complaint rate must stay below its limit, the others above theirs.
-    sign = pl.when(metric == "complaint_rate").then(-1.0).otherwise(1.0)
+    sign = pl.when(metric.is_in(_HARMS)).then(-1.0).otherwise(1.0)
     limit = metric.replace_strict(limits, default=None, return_dtype=pl.Float64)
     best, central = sign * (at_best - limit), sign * (pl.col("estimate") - limit)
     crossing = assumed - central * (1 - assumed) / (best - central)

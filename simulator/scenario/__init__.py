@@ -22,8 +22,17 @@ from simulator.scenario.desk import (
     Simulation,
     Team,
 )
-from simulator.scenario.gates import GATE_METRICS, GATES, Gate, Proposal
+from simulator.scenario.gates import (
+    GATE_METRICS,
+    GATES,
+    Evidence,
+    Gate,
+    Override,
+    Proposal,
+    Threshold,
+)
 from simulator.scenario.history import Assume, History, SampleConfig
+from simulator.scenario.judging import Judging
 from simulator.scenario.money import Money, PriceCard
 from simulator.scenario.rollout import LADDER, Assist, AutoWhen, Rollout, Stage
 from simulator.scenario.staffing import Staffing
@@ -43,8 +52,10 @@ __all__ = [
     "Channel",
     "ContactCenter",
     "Demand",
+    "Evidence",
     "Gate",
     "History",
+    "Judging",
     "LanguageModel",
     "Model",
     "Money",
@@ -52,6 +63,7 @@ __all__ = [
     "Opening",
     "Outage",
     "Overflow",
+    "Override",
     "Peak",
     "PriceCard",
     "Proposal",
@@ -67,6 +79,7 @@ __all__ = [
     "Stage",
     "Tables",
     "Team",
+    "Threshold",
 ]
 
 
@@ -79,6 +92,7 @@ class Scenario(Model):
     commitments: Tables | None = None
     candidates: dict[Name, Candidate]
     replay: Replay = Replay()
+    judging: Judging = Judging()
     rollout: Rollout = Rollout()
     assist: Assist = Assist()
     demand: Demand = Demand()
@@ -87,6 +101,8 @@ class Scenario(Model):
     staffing: Staffing = Staffing()
     money: Money = Money()
     gates: tuple[Gate, ...] = GATES
+    evidence: Evidence = Evidence()
+    overrides: tuple[Override, ...] = ()
     proposal: Proposal | None = None
 
     def cards(self) -> dict[str, PriceCard]:
@@ -109,19 +125,38 @@ class Scenario(Model):
                 )
         return candidates
 
-    @field_validator("gates")
-    @classmethod
-    def _one_limit_each(cls, gates: tuple[Gate, ...]) -> tuple[Gate, ...]:
-        metrics = [gate.metric for gate in gates]
-        for index, metric in enumerate(metrics):
-            if metric in metrics[:index]:
+    @model_validator(mode="after")
+    def _judged(self) -> Scenario:
+        self.judging.check_candidates(self.candidates)
+        return self
+
+    @model_validator(mode="after")
+    def _gated(self) -> Scenario:
+        ladder = self.rollout.stages[1:]
+        names = [stage.name for stage in ladder]
+        for index, gate in enumerate(self.gates):
+            unknown = [n for n in gate.stages if n not in names] if gate.named else []
+            if unknown:
                 raise fault(
-                    f"the metric stands in gates[{metrics.index(metric)}] already; keep one limit "
-                    "for each",
-                    at=(index, "metric"),
-                    found=metric,
+                    f"expected names among {', '.join(map(repr, names))}, or 'all' or 'automatic'",
+                    at=("gates", index, "stages"),
+                    found=unknown[0],
                 )
-        return gates
+            for first, other in enumerate(self.gates[:index]):
+                if any(gate.meets(other, stage) for stage in ladder):
+                    raise fault(
+                        f"the metric stands in gates[{first}] already; keep one limit for each "
+                        "stage and segment",
+                        at=("gates", index, "metric"),
+                        found=gate.metric,
+                    )
+        return self
+
+    @model_validator(mode="after")
+    def _overridden(self) -> Scenario:
+        for index, one in enumerate(self.overrides):
+            self._known_cell(("overrides", index), one.candidate, one.stage)
+        return self
 
     @model_validator(mode="after")
     def _priced(self) -> Scenario:
@@ -147,21 +182,20 @@ class Scenario(Model):
 
     @model_validator(mode="after")
     def _proposed(self) -> Scenario:
-        if self.proposal is None:
-            return self
+        if self.proposal is not None:
+            self._known_cell(("proposal",), self.proposal.candidate, self.proposal.stage)
+        return self
+
+    def _known_cell(self, at: tuple[str | int, ...], candidate: str, stage: str) -> None:
         bots = [name for name, one in self.candidates.items() if one.kind != "human"]
         stages = [stage.name for stage in self.rollout.stages[1:]]
-        for key, found, allowed in (
-            ("candidate", self.proposal.candidate, bots),
-            ("stage", self.proposal.stage, stages),
-        ):
+        for key, found, allowed in (("candidate", candidate, bots), ("stage", stage, stages)):
             if found not in allowed:
                 raise fault(
                     f"expected one of {', '.join(map(repr, allowed))}"
                     if allowed
                     else f"the scenario has no {key} to propose besides the human baseline; add "
-                    "one, or take out [proposal]",
-                    at=("proposal", key),
+                    f"one, or take out [{at[0]}]",
+                    at=(*at, key),
                     found=found,
                 )
-        return self

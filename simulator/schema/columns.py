@@ -37,6 +37,7 @@ COMMITMENT_KINDS = (
 )
 
 TEXT, INT, REAL, FLAG = pl.String(), pl.Int64(), pl.Float64(), pl.Boolean()
+DATE = pl.Date()
 STAMP = pl.Datetime("us", "UTC")
 TEXTS = pl.List(pl.String())
 INTS = pl.List(pl.Int64())

@@ -9,6 +9,7 @@ from simulator.schema.columns import (
     CHANNELS,
     COMMITMENT_KINDS,
     CONTEXT,
+    DATE,
     EMOTIONS,
     FAILURES,
     FIRMNESS,
@@ -25,6 +26,20 @@ from simulator.schema.columns import (
     TONES,
     VERDICT,
     Table,
+)
+
+VERDICTS = Table(
+    {
+        "judge": TEXT,
+        "candidate": TEXT,
+        **POINT,
+        **VERDICT,
+        "evidence": TEXT,
+        "unscored": TEXT,
+    },
+    ("judge", "candidate", "conversation_id", "turn"),
+    ("judge", "candidate", "conversation_id", "turn"),
+    {"action": ACTIONS, "commitment": FIRMNESS, "tone": TONES},
 )
 
 TABLES = {
@@ -138,7 +153,7 @@ TABLES = {
         ("conversation_id",),
     ),
     "contexts": Table(
-        {"judge": TEXT, **POINT, **CONTEXT, "evidence": TEXT},
+        {"judge": TEXT, **POINT, **CONTEXT, "distress": REAL, "evidence": TEXT},
         ("judge", "conversation_id", "turn"),
         ("judge", "conversation_id", "turn"),
         {"question_kind": QUESTION_KINDS, "risk": RISKS, "emotion": EMOTIONS},
@@ -187,18 +202,29 @@ TABLES = {
         ("candidate", "n_points", "n_asked", "n_errors"),
         ("candidate",),
     ),
-    "verdicts": Table(
+    # By the rules; those of language models stand apart, so that nobody counts a reply twice.
+    "verdicts": VERDICTS,
+    "model_verdicts": VERDICTS,
+    # How a candidate sounds over a whole conversation, each sentence of which may be right.
+    "conversation_verdicts": Table(
         {
             "judge": TEXT,
             "candidate": TEXT,
-            **POINT,
-            **VERDICT,
+            "conversation_id": TEXT,
+            "n_replies": INT,
+            "tone": TEXT,
+            "n_cold": INT,
+            "n_over_eager": INT,
+            "n_over_certain": INT,
+            "n_evasive": INT,
+            "over_answer": FLAG,
+            "compliance_breach": FLAG,
+            "risky_promise": FLAG,
             "evidence": TEXT,
-            "unscored": TEXT,
         },
-        ("judge", "candidate", "conversation_id", "turn"),
-        ("judge", "candidate", "conversation_id", "turn"),
-        {"action": ACTIONS, "commitment": FIRMNESS, "tone": TONES},
+        ("judge", "candidate", "conversation_id", "n_replies"),
+        ("judge", "candidate", "conversation_id"),
+        {"tone": TONES},
     ),
     # By people (or drawn from a synthetic truth: then `labeller` is "synthetic"). `turn` is null
     # where the unit is a whole conversation.
@@ -216,6 +242,7 @@ TABLES = {
             "stratum": TEXT,
             "inclusion_prob": REAL,
             "split": TEXT,
+            "labelled_on": DATE,
         },
         ("candidate", "conversation_id", "stage", "unit", "draw_id", "labeller", "stratum"),
         (),

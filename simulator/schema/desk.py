@@ -10,6 +10,7 @@ from simulator.schema.columns import (
     CHANNELS,
     COMMITMENT_KINDS,
     CONTEXT,
+    DATE,
     EMOTIONS,
     ESTIMATE,
     FIRMNESS,
@@ -216,9 +217,11 @@ TABLES = {
         ("stage", "candidate", "segment", "bound", "metric"),
         {"bound": BOUNDS},
     ),
-    # Hours of work that a simulated day brought, answered or not.
+    # Hours of work that a simulated day brought, answered or not; and of the live contacts that
+    # count for the service level, those answered in time.
     "desk_hours": Table(
-        {**CELL, "bound": TEXT, "segment": TEXT, "replication": INT, "needed_hours": REAL},
+        {**CELL, "bound": TEXT, "segment": TEXT, "replication": INT, "needed_hours": REAL}
+        | {"n_within": INT, "n_reached": INT},
         ("stage", "candidate", "bound", "segment", "replication", "needed_hours"),
         ("stage", "candidate", "bound", "segment", "replication"),
         {"bound": BOUNDS},
@@ -265,11 +268,56 @@ TABLES = {
         ("stage", "candidate", "n_points", "n_in_domain"),
         ("stage", "candidate"),
     ),
+    # `confidence` is that of each bound: of a segment, as Holm leaves it. An override changes what
+    # follows from a gate, never its status.
     "gates": Table(
-        {**CELL, **ESTIMATE, "status": TEXT, "limit": REAL, "labels_needed": INT, "reason": TEXT},
-        ("stage", "candidate", "segment", "metric", "status", "limit", "reason"),
+        {
+            **CELL,
+            **ESTIMATE,
+            "status": TEXT,
+            "limit": REAL,
+            "confidence": REAL,
+            "estimand": TEXT,
+            "labels_needed": INT,
+            "reason": TEXT,
+            "overridden_by": TEXT,
+            "override_reason": TEXT,
+            "override_expires": DATE,
+        },
+        ("stage", "candidate", "segment", "metric", "status", "limit", "estimand", "reason"),
         ("stage", "candidate", "segment", "metric"),
-        {"status": ("pass", "fail", "insufficient"), "bound": BOUNDS},
+        {
+            "status": ("pass", "fail", "insufficient"),
+            "estimand": ("this_history", "future_traffic", "simulated_days"),
+            "bound": BOUNDS,
+        },
+    ),
+    # What a support organisation counts, from labels, the simulated days and the log's contexts.
+    # `excluded` says what is left out of the metric, and how many.
+    "support_metrics": Table(
+        {**CELL, **ESTIMATE, "estimand": TEXT, "excluded": TEXT},
+        ("stage", "candidate", "segment", "metric", "method"),
+        (),
+        {"bound": BOUNDS},
+    ),
+    # From which score a candidate may answer by itself, as far as labels show; null: none does.
+    "thresholds": Table(
+        {
+            **CELL,
+            "segment": TEXT,
+            "threshold": REAL,
+            "risk_limit": REAL,
+            "confidence": REAL,
+            "n_accepted": INT,
+            "n_risky": INT,
+            "p_value": REAL,
+            "accepted_share": REAL,
+            "labels_needed": INT,
+            "method": TEXT,
+            "reason": TEXT,
+        },
+        ("stage", "candidate", "segment", "risk_limit", "confidence", "method", "reason"),
+        ("stage", "candidate", "segment"),
     ),
     "recommendation": Table(
         {
@@ -278,6 +326,8 @@ TABLES = {
             "stage": TEXT,
             "binding_gate": TEXT,
             "next_step": TEXT,
+            "score_threshold": REAL,
+            "overridden": TEXT,
         },
         ("candidate", "segment", "stage", "next_step"),
         ("candidate", "segment"),

@@ -89,7 +89,7 @@ def desk_hours(
     n_replications: int,
     n_days: int = 1,
 ) -> pl.DataFrame:
-    """The table ``desk_hours``: needed hours a day of each cell, segment and replication.
+    """The table ``desk_hours``: work and service of each cell, segment and replication.
 
     Args and segments as :func:`desk_kpis`. A cell without a single visit has no rows.
     """
@@ -118,6 +118,8 @@ def hours_of(sums: DeskSums, by: Yardstick, cell: tuple[str, str, str]) -> pl.Da
         "segment": [by.segments[at] for at in shown for _ in sums.replications],
         "replication": np.tile(sums.replications, len(shown)),
         "needed_hours": needed.ravel(),
+        "n_within": sums.daily["within"][shown].ravel().astype(np.int64),
+        "n_reached": _reached(sums)[shown].ravel().astype(np.int64),
     }
     return tables.conform("desk_hours", named(pl.DataFrame(rows), cell))
 
@@ -201,7 +203,7 @@ def _metrics(sums: DeskSums, by: Yardstick) -> Iterator[_Metric]:
     yield _Metric("asa_s", "s", day["wait_ms"] / 1000, live, live)
     for p in PERCENTILES:
         yield _Metric(f"wait_p{p}_s", "s", day[f"wait_p{p}_ms"] / 1000, None, live)
-    reached = live + day["abandoned_late"] + day["live_unserved"]
+    reached = _reached(sums)
     yield _Metric("service_level", "ratio", day["within"], reached, reached, 1.0)
     queued = day["live_offered"]
     yield _Metric("abandonment_rate", "ratio", day["live_abandoned"], queued, queued, 1.0)
@@ -223,6 +225,12 @@ def _metrics(sums: DeskSums, by: Yardstick) -> Iterator[_Metric]:
         hours = day["email_wait_ms"] / HOUR_MS
         yield _Metric("email_time_to_answer_h", "h", hours, mails, mails, None, True)
         yield _Metric("email_backlog_end", "contacts", left, None, left, None, True)
+
+
+def _reached(sums: DeskSums) -> _Reals:
+    """Live contacts that count for the service level: answered, left late, or never served."""
+    day = sums.daily
+    return day["live_answered"] + day["abandoned_late"] + day["live_unserved"]
 
 
 def _shown(sums: DeskSums, by: Yardstick) -> list[int]:
