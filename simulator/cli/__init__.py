@@ -13,7 +13,7 @@ import sys
 
 import typer
 
-from simulator.cli import answers, backtests, checks, doctor, histories, runs, staffing
+from simulator.cli import answers, audits, backtests, checks, doctor, histories, runs, staffing
 from simulator.errors import ShadowdeskError
 
 _INTERRUPTED = 130
@@ -33,6 +33,7 @@ app.command()(runs.run)
 app.command("import")(histories.import_)
 app.command()(histories.sample)
 app.command()(backtests.backtest)
+app.add_typer(audits.app, name="audit")
 app.command()(answers.gate)
 app.command()(staffing.staff)
 app.command()(answers.report)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from simulator.store import RunFolder
 
 RunPath = Annotated[Path, typer.Argument(help="Folder of a run.", show_default=False)]
 
@@ -16,15 +19,29 @@ def gate(
     stage: Annotated[str | None, typer.Option(help="Default: of [proposal].")] = None,
     segment: Annotated[str | None, typer.Option(help="Default: of [proposal], or all.")] = None,
     json_: Annotated[bool, typer.Option("--json", help="Print the gates as JSON.")] = False,
+    self_test: Annotated[
+        bool,
+        typer.Option("--self-test", help="Weaken each gate in turn, and show that it is caught."),
+    ] = False,
 ) -> None:
-    """May this stage go live? Exit code 0: every gate passes; 1: one fails or lacks evidence."""
+    """May this stage go live? Exit code 0: every gate passes; 1: one fails or lacks evidence.
+
+    Labels that were loaded since the run was made count. A gate that somebody overrode lets the
+    stage be, and says whose word that is.
+    """
     import polars as pl
 
     from simulator import pipeline
+    from simulator.cli.progress import progress
     from simulator.errors import RunError
+    from simulator.gates import passed as lets_be
     from simulator.store import RunFolder
 
     folder = RunFolder.open(run)
+    if self_test:
+        _self_test(folder, json_)
+    with progress() as tell:
+        pipeline.assess(folder, tell=tell)
     gates = folder.table("gates")
     if gates.is_empty():
         raise RunError(
@@ -48,20 +65,46 @@ def gate(
         if value not in allowed:
             raise RunError(f"--{column} {value}: expected one of {', '.join(allowed)}")
     rows = gates.filter(*(pl.col(column) == value for column, value in asked.items()))
-    passed = rows.height > 0 and bool((rows["status"] == "pass").all())
+    found = rows.to_dicts()
+    passed = bool(found) and all(lets_be(row) for row in found)
     if json_:
         import json
 
-        answer = {**asked, "pass": passed, "gates": rows.to_dicts()}
-        typer.echo(json.dumps(answer, ensure_ascii=False, indent=2))
-    else:
-        typer.echo(f"{asked['candidate']} at {asked['stage']}, segment {asked['segment']}:")
-        if rows.is_empty():
-            typer.echo("  no gate was tested here; there is no evidence to go on")
-        for row in rows.to_dicts():
-            typer.echo(f"  {row['status']:<12} {row['metric']:<20} {row['reason']}")
-        typer.echo("GO" if passed else "NO GO")
+        answer = {**asked, "pass": passed, "gates": found}
+        typer.echo(json.dumps(answer, ensure_ascii=False, indent=2, default=str))
+        raise typer.Exit(0 if passed else 1)
+    typer.echo(f"{asked['candidate']} at {asked['stage']}, segment {asked['segment']}:")
+    if not found:
+        typer.echo("  no gate was tested here; there is no evidence to go on")
+    for row in found:
+        typer.echo(f"  {row['status']:<12} {row['metric']:<22} {row['reason']}")
+        if row["overridden_by"]:
+            typer.echo(
+                f"  {'overridden':<12} {'':<22} by {row['overridden_by']}, until "
+                f"{row['override_expires']}: {row['override_reason']}"
+            )
+    whose = sorted({row["overridden_by"] for row in found if row["status"] != "pass"} - {None})
+    by_word = f", on the word of {' and '.join(whose)}" if passed and whose else ""
+    typer.echo(f"GO{by_word}" if passed else "NO GO")
     raise typer.Exit(0 if passed else 1)
+
+
+def _self_test(folder: RunFolder, json_: bool) -> None:
+    from simulator import pipeline
+
+    found = pipeline.self_test(folder)
+    caught = all(one.caught for one in found)
+    if json_:
+        import json
+
+        answer = {"pass": caught, "weakenings": [one._asdict() for one in found]}
+        typer.echo(json.dumps(answer, ensure_ascii=False, indent=2))
+        raise typer.Exit(0 if caught else 1)
+    for one in found:
+        typer.echo(f"  {'caught' if one.caught else 'NOT CAUGHT':<11} {one.metric:<22} {one.said}")
+    n = sum(one.caught for one in found)
+    typer.echo(f"{n} of {len(found)} weakenings of the gates are caught")
+    raise typer.Exit(0 if caught else 1)
 
 
 def report(run: RunPath) -> None:

@@ -20,6 +20,7 @@ NAMES = {
     "contexts": "judging contexts",
     "replay": "replaying through the candidates",
     "verdicts": "judging the replies",
+    "model_verdicts": "asking models about the replies",
     "rollout": "settling each stage",
     "contact_center": "simulating the desk",
     "staffing": "looking for the fewest agents",

@@ -20,9 +20,13 @@ import polars as pl
 from simulator import __version__, reports
 from simulator.candidates.facts import facts
 from simulator.contact_center import simulate
+from simulator.gates.self_test import Weakening
+from simulator.gates.self_test import self_test as weakenings
 from simulator.history import sample
+from simulator.pipeline.assumptions import assumptions
+from simulator.pipeline.audits import has_audits
 from simulator.pipeline.staffing import TABLES as STAFFING
-from simulator.pipeline.steps import StaffingAsked, Steps, Tell, assumptions
+from simulator.pipeline.steps import StaffingAsked, Steps, Tell
 from simulator.scenario import SampleConfig, Scenario
 from simulator.scenario_file import validate
 from simulator.schema import TABLES
@@ -106,6 +110,29 @@ def staff(folder: RunFolder, asked: StaffingAsked, *, tell: Tell) -> dict[str, p
     report(folder)
     folder.note(finished=True)
     return {name: folder.table(name) for name in STAFFING}
+
+
+def assess(folder: RunFolder, *, tell: Tell) -> None:
+    """Gates, recommendation and reports of a finished run again, where labels or the day changed.
+
+    A run without audits, overrides or an age of evidence is left as it is: its tables may be all
+    that was kept of it.
+    """
+    scenario = scenario_of(folder)
+    dated = scenario.overrides or scenario.evidence.max_age_days is not None
+    if not dated and not has_audits(folder):
+        return
+    before = [folder.table(name) for name in ("labels", "gates")]
+    tell("evidence", 0, 0)
+    Steps(scenario, folder, tell).evidence()
+    if any(not a.equals(folder.table(n)) for n, a in zip(("labels", "gates"), before, strict=True)):
+        report(folder)
+
+
+def self_test(folder: RunFolder) -> list[Weakening]:
+    """Each way to weaken the gates of a run's scenario, and whether they notice."""
+    scenario = scenario_of(folder)
+    return weakenings(scenario.gates, scenario.rollout.stages)
 
 
 def report(folder: RunFolder) -> None:

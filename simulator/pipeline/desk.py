@@ -17,6 +17,7 @@ from simulator.contact_center.cells import (
 )
 from simulator.contact_center.desk.plan import presence_of
 from simulator.contact_center.measures.intervals import Target
+from simulator.contact_center.measures.lost import service_level_lost
 from simulator.contact_center.measures.yardstick import yardstick
 from simulator.pipeline.customers import Drawn, Script, TableOf, drawn, offered, script_of
 from simulator.rollout.outcomes import arrival_kpis, segments, settled_kpis
@@ -73,6 +74,8 @@ def simulated(
         _counter(tell, len(cells)),
     )
     kpis.append(settled_kpis(decisions, settlements, verdicts, conversations, segment_of))
+    baseline, n_logged = one.rollout.stages[0].name, customers.arrivals.n_logged
+    kpis.append(service_level_lost(results.desk_hours, baseline, desk.draws, n_logged))
     return {
         "contacts": results.contacts,
         "kpis": pl.concat([results.kpis, *kpis]),

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import polars as pl
 
-from simulator import gates
+from simulator import gates, quality
 from simulator.evidence.audited import with_left_out
+from simulator.gates import thresholds
+from simulator.history.load import content
 from simulator.judging.audit import domain as audited
 from simulator.judging.audit import read_labels
-from simulator.judging.audit.draw import draw, draw_no_bot
+from simulator.judging.audit.draw import draw, draw_no_bot, draw_simple
 from simulator.judging.audit.synthetic_labels import label_from_truth
 from simulator.judging.promises.authority import Policy
 from simulator.pipeline.customers import TableOf
@@ -17,62 +21,158 @@ from simulator.scenario import Scenario
 from simulator.streams import Streams
 from simulator.tables import conform, empty
 
+# What is drawn from the sample's truth, in place of people.
 _LABELS = 400
 _NO_BOT_LABELS = 200
+_SIMPLE_LABELS = 600
+_CELL = ["stage", "candidate"]
+
+INPUTS = (
+    "decisions",
+    "shadow",
+    "verdicts",
+    "model_verdicts",
+    "settlements",
+    "decision_points",
+    "conversations",
+    "contexts",
+    "kpis",
+    "costs",
+    "commitments_policy",
+    "truth_sentences",
+    "truth_contexts",
+)
+OUTPUTS = (
+    "labels",
+    "excluded",
+    "gates",
+    "thresholds",
+    "recommendation",
+    "support_metrics",
+)
 
 
-def tested(one: Scenario, table: TableOf, streams: Streams) -> dict[str, pl.DataFrame]:
-    """Tables ``labels``, ``excluded``, ``gates`` and ``recommendation``.
+def settings_of(one: Scenario, today: date) -> list[object]:
+    """What the tables hang on besides their inputs."""
+    # Without anything that ages, the day changes nothing.
+    dated = one.overrides or one.evidence.max_age_days is not None
+    return [
+        one.rollout.model_dump(mode="json"),
+        [g.model_dump(mode="json") for g in one.gates],
+        [o.model_dump(mode="json") for o in one.overrides],
+        one.evidence.model_dump(mode="json"),
+        str(today) if dated and one.evidence.as_of is None else None,
+        {name: content(bot.labels) for name, bot in one.candidates.items() if bot.labels},
+    ]
+
+
+def tested(
+    one: Scenario, table: TableOf, streams: Streams, by_people: pl.DataFrame, today: date
+) -> dict[str, pl.DataFrame]:
+    """Tables ``labels, excluded, gates, thresholds, recommendation, support_metrics``.
 
     Args:
         one: the scenario.
         table: gives a table of the run by name.
         streams: random numbers, for the draw of labels.
+        by_people: table ``labels``, those of the run's audits.
+        today: the day that counts where the scenario names none.
     """
     rollout = one.rollout
-    settlements = table("settlements")
-    decided = (table("decisions"), table("shadow"), table("verdicts"), settlements)
+    decisions, shadow, verdicts, settlements = (
+        table(name) for name in ("decisions", "shadow", "verdicts", "settlements")
+    )
+    # Any judge that flags a reply moves its conversation to where labels are looked for.
+    verdicts = pl.concat([verdicts, table("model_verdicts")])
+    excluded = audited.excluded_counts(decisions, shadow, verdicts, settlements)
+    if any(gate.metric == "risky_promise_excess" for gate in one.gates):
+        decisions = _with_people(decisions, rollout.stages[0].name)
+    decided = (decisions, shadow, verdicts, settlements)
     domain, points = audited.auto_domain(*decided), audited.auto_points(*decided)
+    newest = _newest(table("conversations"), settlements)
+    others = pl.concat(_other_labels(one, table, decisions, domain, points, streams, newest))
+    # Where people have labelled a cell, what stands in for them is not asked.
+    said = by_people.select(_CELL).unique()
+    labels = pl.concat([by_people, others.join(said, on=_CELL, how="anti")])
+    of = segments(table("conversations"), rollout.segment_by)
+    own = of.filter(pl.col("segment") != "all")
+    evidence = gates.Evidence(
+        table("kpis"), table("costs"), labels, domain, points, settlements, own, newest
+    )
+    age = gates.Age(one.evidence.as_of or today, one.evidence.max_age_days)
+    found = gates.evaluate(evidence, one.gates, rollout.stages, age, one.overrides)
+    certified = thresholds.find(labels, shadow, points, own, one.evidence.threshold)
+    seen = quality.Observed(
+        labels=labels,
+        domain=domain,
+        points=points,
+        shadow=shadow,
+        verdicts=table("verdicts"),
+        contexts=table("contexts"),
+        decisions=table("decisions"),
+        settlements=settlements,
+        kpis=table("kpis"),
+        segments=own,
+    )
+    return {
+        "labels": labels,
+        "excluded": conform("excluded", excluded),
+        "gates": with_left_out(found, excluded),
+        "thresholds": certified,
+        "recommendation": gates.recommend(found, rollout.stages, certified),
+        "support_metrics": quality.measure(seen, rollout.stages),
+    }
+
+
+def _with_people(decisions: pl.DataFrame, baseline: str) -> pl.DataFrame:
+    """``decisions`` with our own agents as though they were automatic: so that all they said is
+
+    drawn from and labelled as a candidate's words are.
+    """
+    theirs = (pl.col("stage") == baseline) & (pl.col("candidate") == "human")
+    auto = pl.when(theirs).then(pl.lit("auto")).otherwise("mode")
+    return decisions.with_columns(auto.alias("mode"))
+
+
+def _newest(conversations: pl.DataFrame, settlements: pl.DataFrame) -> date | None:
+    replayed = conversations.join(settlements, on="conversation_id", how="semi")
+    newest = replayed["started_at"].max()
+    return None if newest is None else newest.date()  # type: ignore[union-attr]
+
+
+def _other_labels(
+    one: Scenario,
+    table: TableOf,
+    decisions: pl.DataFrame,
+    domain: pl.DataFrame,
+    points: pl.DataFrame,
+    streams: Streams,
+    newest: date | None,
+) -> list[pl.DataFrame]:
+    """Labels from files beside recorded replies, and those of the sample's truth."""
+    settlements = table("settlements")
     read = {
         name: read_labels.read(candidate.labels)
         for name, candidate in one.candidates.items()
         if candidate.labels
     }
     unread = ~pl.col("candidate").is_in(list(read))
-    drawn = [
-        _synthetic_labels(one, table, domain.filter(unread), settlements.filter(unread), streams)
-    ]
-    automatic = [stage.name for stage in rollout.stages if stage.auto_when is not None]
+    synthetic = _synthetic_labels(
+        one, table, decisions, domain.filter(unread), settlements.filter(unread), streams
+    )
+    drawn = [synthetic.with_columns(pl.lit(newest).alias("labelled_on"))]
+    automatic = [stage.name for stage in one.rollout.stages if stage.auto_when is not None]
     offered = settlements.filter(pl.col("stage").is_in(automatic))
     for name, said in read.items():
         about = (table("shadow"), domain, points, offered, table("truth_contexts"))
         drawn.append(read_labels.labels_as_read(name, said, *about))
-    labels = pl.concat(drawn)
-    of = segments(table("conversations"), rollout.segment_by)
-    own = of.filter(pl.col("segment") != "all")
-    excluded = conform("excluded", audited.excluded_counts(*decided))
-    found = gates.evaluate(
-        table("kpis"),
-        table("costs"),
-        labels,
-        domain,
-        points,
-        settlements,
-        own,
-        one.gates,
-        rollout.stages,
-    )
-    return {
-        "labels": labels,
-        "excluded": excluded,
-        "gates": with_left_out(found, excluded),
-        "recommendation": gates.recommend(found, rollout.stages),
-    }
+    return drawn
 
 
 def _synthetic_labels(
     one: Scenario,
     table: TableOf,
+    decisions: pl.DataFrame,
     domain: pl.DataFrame,
     settlements: pl.DataFrame,
     streams: Streams,
@@ -82,14 +182,21 @@ def _synthetic_labels(
     if contexts.is_empty():
         return empty("labels")
     at_random = (streams, "synthetic")
-    no_bot = draw_no_bot(settlements, domain, one.rollout.stages, _NO_BOT_LABELS, *at_random)
-    return label_from_truth(
-        pl.concat([draw(domain, _LABELS, *at_random), no_bot]),
-        table("shadow"),
-        table("decision_points"),
-        table("decisions"),
-        table("conversations"),
-        table("truth_sentences"),
-        contexts,
-        None if rules.is_empty() else Policy(rules),
+    drawn = [
+        draw(domain, _LABELS, *at_random),
+        draw_no_bot(settlements, domain, one.rollout.stages, _NO_BOT_LABELS, *at_random),
+    ]
+    if one.evidence.threshold is not None:
+        drawn.append(draw_simple(domain, _SIMPLE_LABELS, streams, "threshold"))
+    policy = None if rules.is_empty() else Policy(rules)
+    about = (table("shadow"), table("decision_points"), decisions, table("conversations"))
+    labels = label_from_truth(pl.concat(drawn), *about, table("truth_sentences"), contexts, policy)
+    if one.evidence.threshold is None:
+        return labels
+    # The first of the same random order say where the tests begin; the others certify.
+    chooses = draw_simple(domain, _SIMPLE_LABELS // 4, streams, "threshold").select(
+        *_CELL, "conversation_id", "draw_id", pl.lit("choose").alias("chosen")
     )
+    marked = labels.join(chooses, on=[*_CELL, "conversation_id", "draw_id"], how="left")
+    split = pl.coalesce("chosen", "split").alias("split")
+    return marked.with_columns(split).select(labels.columns)

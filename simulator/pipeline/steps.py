@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
+from datetime import UTC, datetime
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -19,11 +20,18 @@ from simulator.contact_center import simulate
 from simulator.contact_center.backtest.halves import backtest
 from simulator.contact_center.cells import draws_of
 from simulator.history import load as history_load
-from simulator.history.assume import assumed_row
 from simulator.judging.contexts import judge_contexts
+from simulator.judging.conversations import judge_conversations
+from simulator.judging.llm_judge import incomplete
+from simulator.judging.llm_judge import make as make_judge
 from simulator.judging.replies import judge_replies
+from simulator.pipeline.assumptions import assumptions
+from simulator.pipeline.audited import current_labels
 from simulator.pipeline.desk import simulated
-from simulator.pipeline.evidence import tested
+from simulator.pipeline.evidence import INPUTS as EVIDENCE_INPUTS
+from simulator.pipeline.evidence import OUTPUTS as EVIDENCE_OUTPUTS
+from simulator.pipeline.evidence import settings_of, tested
+from simulator.pipeline.judging import judged_by_models
 from simulator.pipeline.staffing import TABLES as STAFFING
 from simulator.pipeline.staffing import Kept, staffed
 from simulator.replay.decision_points import decision_points
@@ -32,7 +40,7 @@ from simulator.replay.runner import replay
 from simulator.replay.sampling import sampled
 from simulator.rollout.settle import matches, settle
 from simulator.rollout.stages import decide
-from simulator.scenario import Assumed, Candidate, Model, Scenario, Staffing
+from simulator.scenario import Candidate, Model, Scenario, Staffing
 from simulator.store import RunFolder, fingerprint, write_bytes
 from simulator.streams import Streams
 from simulator.tables import build, conform, empty
@@ -89,6 +97,7 @@ class Steps:
             self.contexts,
             self.replay,
             self.verdicts,
+            self.model_verdicts,
             self.rollout,
             self.contact_center,
             self.staffing,
@@ -222,9 +231,27 @@ class Steps:
 
         def work() -> Frames:
             judged = judge_replies(*self._read(*inputs), *map(_some, self._read(*materials)))
-            return {"verdicts": judged}
+            shadow, contexts = self._read("shadow", "contexts")
+            whole = judge_conversations(shadow, judged, contexts)
+            return {"verdicts": judged, "conversation_verdicts": whole}
 
-        self._stage(inputs + materials, None, ["verdicts"], work)
+        outputs = ["verdicts", "conversation_verdicts"]
+        self._stage(inputs + materials, None, outputs, work)
+
+    def model_verdicts(self) -> None:
+        """What language models say of the replies, where the scenario asks any."""
+        inputs = ["shadow", "decision_points", "turns", "conversations", "commitments_policy"]
+        judges = [make_judge(name, one) for name, one in self.scenario.judging.llm.items()]
+        settings = [[one.name, one.config.candidates, one.config.sample] for one in judges]
+
+        def work() -> Frames:
+            tell = partial(self.tell, "model_verdicts")
+            about = (self.folder.table, self.folder, self.streams)
+            return {"model_verdicts": judged_by_models(judges, *about, tell)}
+
+        self._stage(inputs, settings, ["model_verdicts"], work)
+        if incomplete(self.folder.table("model_verdicts")):
+            self.folder.forget("model_verdicts")
 
     def rollout(self) -> None:
         """Who handles each turn at each stage, and how far replay can tell."""
@@ -335,18 +362,15 @@ class Steps:
         self._stage(inputs, settings, ["costs"], work)
 
     def evidence(self) -> None:
-        """Labels, gates, and how far the rollout may go."""
-        inputs = ["decisions", "shadow", "verdicts", "settlements", "decision_points"]
-        inputs += ["conversations", "kpis", "costs", "commitments_policy"]
-        inputs += ["truth_sentences", "truth_contexts"]
-        one = self.scenario
-        settings = [
-            one.rollout.model_dump(mode="json"),
-            [g.model_dump(mode="json") for g in one.gates],
-            {n: history_load.content(bot.labels) for n, bot in self.bots.items() if bot.labels},
-        ]
-        outputs = ["labels", "excluded", "gates", "recommendation"]
-        self._stage(inputs, settings, outputs, lambda: tested(one, self.folder.table, self.streams))
+        """Labels, gates, what counts in support, and how far the rollout may go."""
+        audits = current_labels(self.folder)
+        today = datetime.now(UTC).date()
+        settings = [*settings_of(self.scenario, today), fingerprint(audits)]
+
+        def work() -> Frames:
+            return tested(self.scenario, self.folder.table, self.streams, audits, today)
+
+        self._stage(list(EVIDENCE_INPUTS), settings, list(EVIDENCE_OUTPUTS), work)
 
     def assumed(self) -> None:
         """What was assumed, all in one table."""
@@ -358,27 +382,6 @@ class Steps:
         self._stage(
             ["assumed_log", "assumed_desk"], rows, ["assumed"], lambda: {"assumed": assumed}
         )
-
-
-def assumptions(scenario: Scenario) -> list[dict[str, object]]:
-    """The rows of table ``assumed`` for the numbers that the scenario (or a default) supplies."""
-    parts = (
-        scenario.rollout,
-        scenario.assist,
-        scenario.demand,
-        scenario.contact_center,
-        scenario.money,
-    )
-    return [
-        assumed_row(name, value)
-        for part in parts
-        for name, value in part
-        if isinstance(value, Assumed)
-    ] + [
-        assumed_row(f"prices.{name}.{key}", number)
-        for name in dict.fromkeys(one.price for one in scenario.candidates.values() if one.price)
-        for key, number in scenario.money.prices[name].numbers().items()
-    ]
 
 
 def _some(frame: pl.DataFrame) -> pl.DataFrame | None:

@@ -1,0 +1,56 @@
+"""Whether labels are still about the words that the run now holds."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from simulator.judging.audit.kept import audited_labels, draws
+from simulator.judging.audit.points import audit_points
+from simulator.store import RunFolder
+
+_POINT = ["conversation_id", "turn"]
+# No stratum of any run: the gates say that these are no longer where they were drawn.
+_CHANGED = "changed"
+
+
+def current_labels(folder: RunFolder) -> pl.DataFrame:
+    """Table ``labels`` of the run's audits; labels of other replies than now have no stratum."""
+    labels = audited_labels(folder)
+    if labels.is_empty():
+        return labels
+    changed = changed_since_drawn(folder).with_columns(pl.lit(_CHANGED).alias("now"))
+    key = ["draw_id", "conversation_id"]
+    both = labels.join(changed.select(*key, "now"), on=key, how="left", maintain_order="left")
+    stratum = pl.coalesce("now", "stratum").alias("stratum")
+    return both.with_columns(stratum).select(labels.columns)
+
+
+def changed_since_drawn(folder: RunFolder) -> pl.DataFrame:
+    """``draw_id, conversation_id``: drawn conversations with another reply now, at some point."""
+    changed = [pl.DataFrame(schema={"draw_id": pl.String, "conversation_id": pl.String})]
+    for (stage, candidate), part in (
+        draws(folder).partition_by("stage", "candidate", as_dict=True, maintain_order=True).items()
+    ):
+        now = points_now(folder, str(stage), str(candidate), simple=False)
+        both = part.join(now.select(*_POINT, pl.col("digest").alias("now")), on=_POINT, how="left")
+        differs = both.filter(pl.col("digest").ne_missing(pl.col("now")))
+        changed.append(differs.select("draw_id", "conversation_id").unique())
+    return pl.concat(changed).sort("draw_id", "conversation_id")
+
+
+def points_now(folder: RunFolder, stage: str, candidate: str, *, simple: bool) -> pl.DataFrame:
+    """What an audit of the cell is about, as the run now is.
+
+    See :func:`simulator.judging.audit.points.audit_points`.
+    """
+    mine = pl.col("candidate") == candidate
+    here = mine & (pl.col("stage") == stage)
+    verdicts = pl.concat([folder.table("verdicts"), folder.table("model_verdicts")])
+    return audit_points(
+        folder.table("decision_points"),
+        folder.table("decisions").filter(here),
+        folder.table("shadow").filter(mine),
+        verdicts.filter(mine),
+        folder.table("settlements").filter(here),
+        simple=simple,
+    )
