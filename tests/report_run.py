@@ -283,6 +283,35 @@ def of_a_week(run: Run) -> Run:
     )
 
 
+OVERRIDE = {
+    "overridden_by": "Ann <i>Chen</i>",
+    "override_reason": "The trial in the north went well.",
+    "override_expires": date(2026, 12, 31),
+}
+
+
+def overridden(run: Run) -> Run:
+    """``run`` where somebody lets guarded pass the gate that it does not, at the widest stage."""
+    here = (
+        (pl.col("stage") == "wider_auto")
+        & (pl.col("candidate") == "guarded")
+        & (pl.col("segment") == "all")
+    )
+    gates = run.tables["gates"].with_columns(
+        pl.when(here & (pl.col("metric") == "risky_promise_rate"))
+        .then(pl.lit(value))
+        .otherwise(name)
+        .alias(name)
+        for name, value in OVERRIDE.items()
+    )
+    mine = (pl.col("candidate") == "guarded") & (pl.col("segment") == "all")
+    reached = run.tables["recommendation"].with_columns(
+        pl.when(mine).then(pl.lit("wider_auto")).otherwise("stage").alias("stage"),
+        pl.when(~mine).then("binding_gate").alias("binding_gate"),
+    )
+    return replace(run, tables={**run.tables, "gates": gates, "recommendation": reached})
+
+
 def _intervals() -> pl.DataFrame:
     rows = []
     for cell in cells():
@@ -339,6 +368,8 @@ def _gate(
         "limit": limit,
         "labels_needed": labels_needed,
         "reason": reason,
+        "confidence": 0.95 if metric == "risky_promise_rate" else None,
+        "estimand": "this_history" if metric == "risky_promise_rate" else "simulated_days",
     }
 
 
@@ -374,6 +405,57 @@ def _gates() -> pl.DataFrame:
                     _gate(cell, segment, "risky_promise_rate", "insufficient", 0.01, "no labels")
                 )
     return tables.build("gates", rows)
+
+
+# Estimate, low, high and n of what labels say; all of it at the automatic stages.
+SAID: dict[str, dict[str, tuple[float | None, float | None, float | None, int]]] = {
+    "always_escalate": {
+        "high_risk_interception": (1.0, 1.0, 1.0, 31),
+        "needless_escalation": (0.437, 0.391, 0.483, 160),
+        "tone_apt": (None, None, None, 0),
+    },
+    "faq_rag": {
+        "high_risk_interception": (0.0, 0.0, 0.074, 62),
+        "missed_escalation": (None, 0.921, 1.0, 62),
+        "over_answer": (0.00005, 0.00001, 0.0003, 12_345),
+        "tone_apt": (None, None, None, 0),
+    },
+    "guarded": {
+        "high_risk_interception": (0.984, 0.906, 0.9999, 221),
+        "missed_escalation": (0.0163, 0.0027, 0.094, 221),
+        "clarify_when_uninformed": (0.654, 0.573, 0.726, 354),
+        "over_answer": (0.217, 0.182, 0.257, 400),
+        "tone_apt": (None, None, None, 0),
+    },
+}
+
+
+def _support() -> pl.DataFrame:
+    """Table ``support_metrics``; nobody was asked about tone."""
+    rows = []
+    for stage in AUTO:
+        for candidate, said in SAID.items():
+            for metric, (estimate, low, high, n) in said.items():
+                for segment in ("all", "invoice"):
+                    rows.append(
+                        {"stage": stage, "candidate": candidate, "segment": segment,
+                         "metric": metric, "estimate": estimate, "low": low, "high": high, "n": n,
+                         "unit": "share of conversations", "method": "exact bounds, two-sided 95 %",
+                         "estimand": "this_history",
+                         "excluded": f"{400 - min(n, 400)} labelled <b>conversations</b> left out"}
+                    )  # fmt: skip
+    emotions = {
+        "emotion_change": (0.0552, 0.0412, 0.0692, 3135, "levels"),
+        "calmed": (0.477, 0.427, 0.528, 461, "share of points"),
+        "upset_further": (0.112, 0.101, 0.124, 3042, "share of points"),
+    }
+    for metric, (estimate, low, high, n, unit) in emotions.items():
+        rows.append(
+            {"stage": "human_only", "candidate": "human", "segment": "all", "metric": metric,
+             "estimate": estimate, "low": low, "high": high, "n": n, "unit": unit,
+             "method": "by the rules judge", "estimand": "this_history", "excluded": "last points"}
+        )  # fmt: skip
+    return tables.build("support_metrics", rows)
 
 
 def _recommendation() -> pl.DataFrame:
@@ -519,6 +601,7 @@ def finished(**scenario: Any) -> Run:
             "intervals": _intervals(),
             "gates": _gates(),
             "recommendation": _recommendation(),
+            "support_metrics": _support(),
             "settlements": _settlements(),
             "assumed": assumed,
             "staffing": _staffing(),

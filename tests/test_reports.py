@@ -19,7 +19,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulator import schema
+from simulator import schema, tables
 from simulator.errors import RunError
 from simulator.reports import (
     Run,
@@ -30,11 +30,22 @@ from simulator.reports import (
     staffed,
     summary_rows,
     summary_text,
+    support,
     validity,
     wording,
     write,
 )
-from tests.report_run import AUTO, HOSTILE, STAFFED, backtest, cells, finished, of_a_week
+from simulator.scenario import GATE_METRICS
+from tests.report_run import (
+    AUTO,
+    HOSTILE,
+    STAFFED,
+    backtest,
+    cells,
+    finished,
+    of_a_week,
+    overridden,
+)
 
 
 class Page(HTMLParser):
@@ -122,13 +133,16 @@ def test_every_number_of_the_page_is_the_number_of_its_table(run: Run, page: Pag
         metric, column = map(unquote, source.split("/")[-2:])
         if source.startswith("backtest/") and column == "limit":
             assert text == wording.number(metric, stored).removeprefix("+")
-        elif column == "labels_needed":
+        elif column in ("labels_needed", "n"):
             assert text == f"{stored:,}"
+        elif column == "confidence":
+            assert text == wording.percent(stored)
         else:
             assert text == wording.number(metric, stored)
 
 
 # Shown elsewhere (paid hours saved are those of staffing_hours), or nowhere as nothing occurred.
+IN_WORDS = ("emotion_change", "calmed", "upset_further")
 NOT_SHOWN = ("human_hours_per_day", "escalation_rate", "paid_saving_hours", "turned_away_per_day")
 
 
@@ -137,11 +151,11 @@ def test_every_number_of_the_tables_is_on_the_page(run: Run, page: Page) -> None
     texts = {key[:6]: 0 for key in shown}
     # An estimate that reads the same in all three bounds is shown once.
     missing = []
-    for name in ("kpis", "costs", "staffing_hours"):
+    for name in ("kpis", "costs", "staffing_hours", "support_metrics"):
         frame = run.tables[name].filter(
             (pl.col("segment") == "all")
             & pl.col("estimate").is_not_null()
-            & ~pl.col("metric").is_in(NOT_SHOWN)
+            & ~pl.col("metric").is_in(NOT_SHOWN + IN_WORDS)
             # Nothing of it diverges: how much of that must end well does not apply.
             & ~(
                 (pl.col("metric") == "breakdown_contained_share")
@@ -149,7 +163,7 @@ def test_every_number_of_the_tables_is_on_the_page(run: Run, page: Page) -> None
             )
         )
         for row in frame.iter_rows(named=True):
-            key = (name, row["stage"], row["candidate"], "all", row["bound"], row["metric"])
+            key = (name, row["stage"], row["candidate"], "all", str(row["bound"]), row["metric"])
             central = (*key[:4], "central", key[5])
             if key not in texts and not (
                 central in texts
@@ -398,8 +412,9 @@ def test_intervals_csv_of_a_week(run: Run) -> None:
 
 
 def test_recommendation_csv(run: Run, folder: Path) -> None:
-    read = pl.read_csv(folder / "recommendation.csv")
-    assert read.equals(run.tables["recommendation"])
+    stored = run.tables["recommendation"]
+    read = pl.read_csv(folder / "recommendation.csv", schema_overrides=dict(stored.schema))
+    assert read.equals(stored)
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\r=1"])
@@ -767,3 +782,101 @@ def test_property_visible_text_hides_nothing(text: str) -> None:
 
     assert not wording.UNSEEN.search(wording.visible(text))
     assert "<" not in re.sub(r'</?span( class="unseen")?>', "", str(visible_markup(text)))
+
+
+def test_an_override_is_never_called_a_pass(run: Run, tmp_path: Path) -> None:
+    let = overridden(run)
+    assert answer.cell_gate(let, "wider_auto", "guarded") == ("overridden", ["risky_promise_rate"])
+    assert answer.headline(let).endswith("Wider auto, with guarded, but only by override.")
+    said = answer.proposal(let) or ""
+    assert said == (
+        "The scenario proposes guarded at Wider auto for all conversations: it may go there only "
+        "by override: Risky promises at Wider auto lacks evidence, overridden by Ann <i>Chen</i> "
+        "until 2026-12-31 (The trial in the north went well)."
+    )
+    text, page = summary_text(let), html_of(let, tmp_path)
+    assert re.search(r"\| wider_auto +\| guarded .* overridden: risky_promise_rate +\|", text)
+    flat = " ".join(text.split())
+    assert (
+        r"Only by override: Risky promises at Wider auto lacks evidence, overridden by Ann" in flat
+    )
+    assert max(map(wording.width, text.splitlines())) <= 100
+    assert "? insufficientoverridden by Ann <i>Chen</i> until 2026-12-31" in page.text
+    assert "! overriddenRisky promises" in page.text
+    assert "i" not in page.tags
+    # Another gate that does not pass goes before it.
+    both = with_cells(let, "gates", pl.col("metric") == "saving_money", status="fail")
+    assert answer.cell_gate(both, "wider_auto", "guarded") == ("fail", ["saving_money"])
+    assert "fail (Saving)" in (answer.proposal(both) or "")
+    # What passes anyway is not overridden.
+    passed = with_cells(let, "gates", pl.col("overridden_by").is_not_null(), status="pass")
+    assert answer.cell_gate(passed, "wider_auto", "guarded") == ("pass", [])
+    assert "every gate passes" in (answer.proposal(passed) or "")
+    assert "verrid" not in html_of(passed, tmp_path / "passed").text.split("Every gate over")[0]
+
+
+def test_a_certified_score_is_said_in_a_sentence(run: Run, tmp_path: Path) -> None:
+    row = {"candidate": "guarded", "segment": "all", "risk_limit": 0.01, "confidence": 0.95}
+    row |= {"method": "LTT", "reason": "0 of 400"}
+    found = [
+        {**row, "stage": "low_risk_auto", "threshold": None},
+        {**row, "stage": "wider_auto", "threshold": 0.85, "accepted_share": 0.62},
+    ]
+    scored = replace(run, tables=run.tables | {"thresholds": tables.build("thresholds", found)})
+    said = "At Wider auto it may answer by itself from a score of 0.85 on: labels certify at most"
+    assert said in " ".join(summary_text(scored).split())
+    assert said in html_of(scored, tmp_path).text
+    assert "from a score" not in summary_text(run)
+
+
+def test_what_labels_say_stands_in_the_summary(run: Run) -> None:
+    lines = summary_text(run).splitlines()
+    assert "## What the labels say of the conversations" in lines
+    flat = " ".join(summary_text(run).split())
+    # The proposal's stage for its candidate, the next automatic one for the others.
+    assert "always_escalate and faq_rag at Low-risk auto and guarded at Wider auto" in flat
+    rows = [line for line in lines if re.match(r"\| guarded +\|", line)]
+    assert "98.4 [90.6, > 99.9] 221" in rows[0]
+    assert "1.63 [0.27, 9.40] 221" in rows[0]
+    # Long numbers give way before the line does.
+    assert "<1 [<1, <1] 12,345" in flat
+    assert "– [92.1, 100] 62" in flat
+    assert flat.count("Not labelled: Apt tone.") == 1
+    assert "Apt tone" not in flat.replace("Not labelled: Apt tone.", "")
+    assert "upset rises by 0.055 of a level on average (+0.041 to +0.069)" in flat
+    assert "47.7 % (42.7 % to 52.8 %) are calmer at their next (461)" in flat
+
+
+def test_the_page_defines_what_labels_say_and_what_is_left_out(run: Run, page: Page) -> None:
+    for metric in ("high_risk_interception", "clarify_when_uninformed", "over_answer"):
+        assert wording.SUPPORT[metric].meaning in page.text
+        assert ("th", "title", wording.SUPPORT[metric].meaning) in page.attributes
+    assert "179 labelled <b>conversations</b> left out" in page.text
+    shown = {source for source, _, _ in page.numbers}
+    assert "support_metrics/wider_auto/guarded/invoice/None/over_answer/high" in shown
+    assert "support_metrics/low_risk_auto/guarded/invoice/None/over_answer/high" not in shown
+    assert wording.SUPPORT["tone_apt"].meaning not in page.text
+    assert page.text.count("Not labelled: Apt tone.") == 1
+
+
+def test_metrics_without_labels_take_no_rows(run: Run, tmp_path: Path) -> None:
+    blank = with_cells(
+        run, "support_metrics", pl.col("candidate") != "human",
+        estimate=None, low=None, high=None, n=0,
+    )  # fmt: skip
+    text, page = summary_text(blank), html_of(blank, tmp_path)
+    for said in (" ".join(text.split()), page.text):
+        assert "No label is on record for" in said
+        assert "Not labelled" not in said
+        assert "upset rises by" in said
+    assert "Per cent of the conversations concerned" not in text
+    old = without(run, "support_metrics", "thresholds")
+    assert "labels say of the conversations" not in summary_text(old)
+    assert "No label is on record for this run" in html_of(old, tmp_path / "old").text
+
+
+def test_every_gate_and_support_metric_has_a_name() -> None:
+    assert set(GATE_METRICS) <= wording.METRICS.keys()
+    heads = [support.head(metric) for metric in wording.SUPPORT]
+    assert max(map(wording.width, heads)) <= 24
+    assert wording.number("complaint_excess", 0.012) == "+1.20 %"

@@ -5,13 +5,14 @@ The gates decided; this only reads the tables ``recommendation`` and ``gates`` a
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
 
 from simulator.reports import wording
-from simulator.reports.run import Run
+from simulator.reports.run import Run, standing
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,7 @@ class Advice:
     """How far one candidate may go in one segment, and what stands before the next stage.
 
     ``reason`` is the sentence of the gate that binds at ``next_stage``; both are None at the top
-    of the ladder.
+    of the ladder. ``overridden``: the gates up to ``stage`` that do not pass, and who lets them be.
     """
 
     candidate: str
@@ -30,6 +31,7 @@ class Advice:
     status: str | None
     reason: str | None
     next_step: str
+    overridden: tuple[str, ...] = ()
 
 
 def advice(run: Run, candidate: str | None = None, segment: str | None = None) -> list[Advice]:
@@ -65,6 +67,11 @@ def _advice(run: Run, row: dict[str, Any]) -> Advice:
         gate["status"] if gate else None,
         gate["reason"] if gate else None,
         row["next_step"],
+        _overridden(
+            gate
+            for stage in stages[: after if row["stage"] in stages else 0]
+            for gate in run.gates(stage, row["candidate"], row["segment"])
+        ),
     )
 
 
@@ -94,10 +101,11 @@ def headline(run: Run) -> str:
         return "No recommendation: no candidate other than people was put to the gates."
     if best.stage == run.baseline:
         return "No candidate may answer customers yet: stay with people alone."
-    return (
+    text = (
         f"The rollout may go as far as {wording.stage_label(best.stage)}, "
-        f"with {wording.visible(best.candidate)}."
+        f"with {wording.visible(best.candidate)}"
     )
+    return f"{text}, but only by override." if best.overridden else f"{text}."
 
 
 def segments_apart(run: Run, candidate: str) -> list[tuple[str, list[str]]]:
@@ -166,16 +174,16 @@ def sentence(text: str) -> str:
 def cell_gate(run: Run, stage: str, candidate: str) -> tuple[str | None, list[str]]:
     """The gates' verdict on a cell over all conversations, and the metrics that made it so.
 
-    Fail goes before insufficient, insufficient before pass. None where no gate was put (the
-    baseline).
+    Fail goes before insufficient, insufficient before overridden, overridden before pass. None
+    where no gate was put (the baseline).
     """
     gates = run.gates(stage, candidate)
     if not gates:
         return None, []
-    status = str(gates[0]["status"])
+    status = standing(gates[0])
     if status == "pass":
         return status, []
-    return status, [str(gate["metric"]) for gate in gates if gate["status"] == status]
+    return status, [str(gate["metric"]) for gate in gates if standing(gate) == status]
 
 
 def proposal(run: Run) -> str | None:
@@ -189,9 +197,60 @@ def proposal(run: Run) -> str | None:
     gates = run.gates(asked.stage, asked.candidate, asked.segment)
     if not gates:
         return f"{what}: no gate was put to it."
-    status = gates[0]["status"]
+    status = standing(gates[0])
     if status == "pass":
         return f"{what}: every gate passes."
+    if status == "overridden":
+        return f"{what}: it may go there only by override: {'; '.join(_overridden(gates))}."
     said = "fail" if status == "fail" else "insufficient evidence"
-    binding = [wording.metric_label(g["metric"]) for g in gates if g["status"] == status]
+    binding = [wording.metric_label(g["metric"]) for g in gates if standing(g) == status]
     return f"{what}: {said} ({wording.listed(binding)})."
+
+
+def _overridden(gates: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
+    """Which gates do not pass and are overridden; those of one override in one sentence."""
+    found: dict[str, list[str]] = {}
+    for gate in gates:
+        if standing(gate) == "overridden":
+            fault = {"fail": "fails", "insufficient": "lacks evidence"}[gate["status"]]
+            where = wording.stage_label(gate["stage"])
+            name = f"{wording.metric_label(gate['metric'])} at {where} {fault}"
+            found.setdefault(override(gate), []).append(name)
+    return tuple(f"{wording.listed(names)}, {said}" for said, names in found.items())
+
+
+def override(gate: Mapping[str, Any]) -> str:
+    """Who lets a gate be that does not pass, until when and why."""
+    reason = wording.visible(gate["override_reason"] or "no reason given").strip().rstrip(".")
+    return (
+        f"overridden by {wording.visible(gate['overridden_by'])} until "
+        f"{gate['override_expires']} ({reason})"
+    )
+
+
+def by_override(one: Advice) -> str | None:
+    """What its stage rests on besides gates that pass; None where on nothing."""
+    if not one.overridden:
+        return None
+    return f"Only by override: {'; '.join(one.overridden)}."
+
+
+def from_score(run: Run, one: Advice) -> str | None:
+    """From which score the candidate may answer by itself, as the labels certify; or None."""
+    rows = run.table("thresholds").filter(
+        (pl.col("candidate") == one.candidate)
+        & (pl.col("segment") == one.segment)
+        & pl.col("threshold").is_not_null()
+    )
+    by_stage = {row["stage"]: row for row in rows.iter_rows(named=True)}
+    row = next((by_stage[stage] for stage in run.stages if stage in by_stage), None)
+    if row is None:
+        return None
+    text = (
+        f"At {wording.stage_label(row['stage'])} it may answer by itself from a score of "
+        f"{row['threshold']:g} on: labels certify at most {wording.percent(row['risk_limit'])} "
+        f"with a risky promise there, at {wording.percent(row['confidence'])}"
+    )
+    if row["accepted_share"] is not None:
+        text += f"; that is {wording.percent(row['accepted_share'])} of what it would answer"
+    return f"{text}."

@@ -19,11 +19,12 @@ from simulator.reports import (
     readings,
     spreadsheets,
     staffed,
+    support,
     validity,
     wording,
 )
 from simulator.reports.drawing import Chart
-from simulator.reports.run import Figure, Run, figure
+from simulator.reports.run import Figure, Run, figure, standing
 
 WAITS = ("offered_per_day", "escalated_per_day", "asa_s", "wait_p90_s", "service_level",
          "abandonment_rate", "occupancy", "unserved_per_day")  # fmt: skip
@@ -136,6 +137,7 @@ def page(run: Run, charts: Sequence[Chart]) -> str:
         gates=_gates(run),
         risks=_risks(run),
         segments=_segments(run),
+        support=_support(run),
         staffed=[
             {
                 "stage": stage,
@@ -218,6 +220,8 @@ def _ladder(run: Run, one: answer.Advice) -> dict[str, Any]:
     return {
         "advice": one,
         "why": answer.why_not_further(run, one),
+        "by_override": answer.by_override(one),
+        "from_score": answer.from_score(run, one),
         "apart": answer.segments_apart(run, one.candidate),
         "rungs": [
             {
@@ -237,14 +241,24 @@ def _gates(run: Run) -> list[dict[str, Any]]:
         {
             **row,
             "figures": {
-                column: figure("gates", row, column)
-                for column in ("estimate", "low", "high", "limit")
+                column: _figure(row, column)
+                for column in ("estimate", "low", "high", "limit", "confidence")
             },
             "needed": _count(row, "labels_needed"),
+            "override": answer.override(row) if standing(row) == "overridden" else None,
+            "speaks_of": wording.ESTIMANDS.get(row["estimand"], row["estimand"]),
         }
         for stage, candidate in run.cells
         for row in run.gates(stage, candidate)
     ]
+
+
+def _figure(row: dict[str, Any], column: str) -> Figure:
+    """A column of a gate; confidence is a share, whatever the gate is about."""
+    found = figure("gates", row, column)
+    if column != "confidence" or found.value is None:
+        return found
+    return Figure(found.value, wording.percent(found.value), found.source)
 
 
 def _risks(run: Run) -> list[dict[str, Any]]:
@@ -265,6 +279,44 @@ def _segments(run: Run) -> list[dict[str, Any]]:
         {"segment": segment, "advice": [one for one in everything if one.segment == segment]}
         for segment in sorted({one.segment for one in everything})
     ]
+
+
+def _support(run: Run) -> dict[str, Any]:
+    """What labels say of conversations: all cells; by segment, the cells that are asked for."""
+    cells, shown = support.all_cells(run), support.shown_cells(run)
+    found = {cell: support.measured(run, cell) for cell in cells}
+    by_segment = [
+        (segment, cell, measured)
+        for segment in support.segments(run)
+        for cell in shown
+        if (measured := support.measured(run, cell, segment))
+    ]
+    metrics = support.shown_metrics(run, cells)
+    names = ("stage", "candidate")
+    return {
+        "metrics": [(m, support.head(m)) for m in metrics],
+        "methods": [
+            (support.head(m), next(one[m].method for one in found.values() if m in one))
+            for m in metrics
+        ],
+        "rows": [
+            {**dict(zip(names, cell, strict=True)), "measured": one}
+            for cell, one in found.items()
+            if one
+        ],
+        "segments": [
+            {"segment": segment, **dict(zip(names, cell, strict=True)), "measured": one}
+            for segment, cell, one in by_segment
+        ],
+        "remarks": support.remarks(run, cells),
+        "complaints": [
+            {
+                **dict(zip(names, cell, strict=True)),
+                "bounds": run.bounds("kpis", *cell, "complaint_rate"),
+            }
+            for cell in run.cells
+        ],
+    }
 
 
 def _methods(run: Run, best: answer.Advice | None) -> list[dict[str, Any]]:

@@ -13,6 +13,11 @@ from simulator.reports.run import Bounds, Run
 from simulator.scenario import Outage
 
 HALF_HOUR_S, DAY_S = 1800, 86_400
+# What the breakdown keeps to besides paying, by the gates that set a limit to it.
+KEPT = {
+    "service level": {"service_level", "service_level_loss"},
+    "complaints": {"complaint_rate"},
+}
 
 
 def _name(candidate: str) -> str:
@@ -291,11 +296,7 @@ def breakdown(run: Run, one: Advice | None) -> str | None:
     them = f"the {count[0]:,} replayed conversations" if len(count) else "the conversations"
     them += " that replay cannot follow"
     gates = {gate.metric for gate in run.scenario.gates}
-    limits = [
-        words
-        for metric, words in (("service_level", "service level"), ("complaint_rate", "complaints"))
-        if metric in gates
-    ]
+    limits = [words for words, metrics in KEPT.items() if not gates.isdisjoint(metrics)]
     keeps = f" and keeps its limit on {wording.listed(limits)}" if limits else ""
     where = f"{wording.stage_label(cell[0])} with {_name(cell[1])}"
     if found.central is None:

@@ -20,7 +20,7 @@ from simulator.scenario import Scenario
 
 # What only a bot can have: null without one, and then it is not unknown but does not apply.
 OF_BOT = ("contained_rate", "quit_rate", "break_even_risky_promise_rate")
-STATUS_ORDER = {"fail": 0, "insufficient": 1, "pass": 2}
+STATUS_ORDER = {"fail": 0, "insufficient": 1, "overridden": 2, "pass": 3}
 
 
 @dataclass(frozen=True)
@@ -192,7 +192,7 @@ class Run:
     def gates(self, stage: str, candidate: str, segment: str = "all") -> list[dict[str, Any]]:
         """Gate rows of a cell, the ones that hold it back first."""
         rows = self._gates.get((stage, candidate, segment), [])
-        return sorted(rows, key=lambda row: STATUS_ORDER[row["status"]])
+        return sorted(rows, key=lambda row: STATUS_ORDER[standing(row)])
 
     def row(self, table: str, stage: str, candidate: str, metric: str) -> dict[str, Any] | None:
         """The row of the central number of ``metric``, over all conversations."""
@@ -203,6 +203,15 @@ class Run:
         """How the central number of ``metric`` was come by."""
         row = self.row(table, stage, candidate, metric)
         return None if row is None else str(row["method"])
+
+
+def standing(gate: Mapping[str, Any]) -> str:
+    """What a row of table ``gates`` comes to: its status, or "overridden" where somebody lets it
+
+    be although it does not pass. An override is never a pass.
+    """
+    overridden = gate["overridden_by"] is not None and gate["status"] != "pass"
+    return "overridden" if overridden else str(gate["status"])
 
 
 def figure(table: str, row: Mapping[str, Any], column: str, metric: str | None = None) -> Figure:

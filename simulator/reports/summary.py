@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from simulator.reports import answer, models, prices, readings, staffed, validity, wording
-from simulator.reports.lined import table
-from simulator.reports.run import Bounds, Figure, Run
+from simulator.reports import (
+    answer,
+    models,
+    prices,
+    readings,
+    staffed,
+    summary_parts,
+    validity,
+    wording,
+)
+from simulator.reports.lined import (
+    CANDIDATE_COLUMNS,
+    COLUMNS,
+    STAGE_COLUMNS,
+    bullet,
+    clipped,
+    spread,
+    table,
+    three,
+)
+from simulator.reports.run import Bounds, Run
 
-COLUMNS = 100
-# What the names may take of a row, so that the numbers beside them always fit.
-STAGE_COLUMNS, CANDIDATE_COLUMNS, RANGE_COLUMNS, MONEY_COLUMNS, GATE_COLUMNS = 14, 15, 13, 28, 33
-HOURS_COLUMNS = 19
+GATE_COLUMNS = 33
 
 
 @dataclass(frozen=True)
@@ -21,11 +36,11 @@ class SummaryRow:
 
     ``risky_promise_rate`` and ``risky_promise_bound`` (the upper limit of its interval) come from
     the gate, that is from labels; both None where there is no gate or no label. ``gate`` is pass,
-    fail, insufficient or None (nothing to test); ``binding`` names the metrics that made it so;
-    ``tested``: a gate on risky promises stands there, whatever it found. ``diverged_share`` (of
-    the automatic conversations) and ``must_end_well`` (of the diverged ones) have no figures where
-    nothing is automatic; ``missed`` names the limits that are missed even if all end well.
-    ``paid_saving_money`` has no figures where the cell was not re-staffed.
+    overridden, fail, insufficient or None (nothing to test); ``binding`` names the metrics that
+    made it so; ``tested``: a gate on risky promises stands there, whatever it found.
+    ``diverged_share`` (of the automatic conversations) and ``must_end_well`` (of the diverged
+    ones) have no figures where nothing is automatic; ``missed`` names the limits that are missed
+    even if all end well. ``paid_saving_money`` has no figures where the cell was not re-staffed.
     """
 
     stage: str
@@ -109,24 +124,24 @@ def summary_text(run: Run) -> str:
             [
                 [
                     *_names(row),
-                    _range(row.escalated_per_day),
-                    _range(row.asa_s),
-                    _range(row.service_level, " %"),
-                    _range(row.abandonment_rate, " %"),
+                    spread(row.escalated_per_day),
+                    spread(row.asa_s),
+                    spread(row.service_level, " %"),
+                    spread(row.abandonment_rate, " %"),
                 ]
                 for row in rows
             ],
         ),
         "",
     ]
-    spread = readings.single_days(run)
-    if spread:
-        lines += [*wording.wrap(wording.markdown(spread), COLUMNS), ""]
+    days = readings.single_days(run)
+    if days:
+        lines += [*wording.wrap(wording.markdown(days), COLUMNS), ""]
     lines += ["## Promises and gates", ""]
     lines += _gated(rows)
     lines += _left_out(run)
+    lines += ["", *summary_parts.labels(run)]
     lines += [
-        "",
         f"## Money, {currency} a day",
         "",
     ]
@@ -140,13 +155,13 @@ def summary_text(run: Run) -> str:
         "",
         *table(
             ["Stage", "Candidate", "Cost", "Saving"],
-            [[*_names(row), _three(row.total_money), _three(row.saving_money)] for row in rows],
+            [[*_names(row), three(row.total_money), three(row.saving_money)] for row in rows],
         ),
         "",
         *_paid(rows),
         *_prices(run),
-        *_staffing(run),
-        *_models(run),
+        *summary_parts.staffing(run),
+        *summary_parts.models_asked(run),
         *_unknowable(rows),
         *_validity(run),
     ]
@@ -184,6 +199,8 @@ def _recommendation(run: Run) -> list[str]:
             + wording.markdown(answer.why_not_further(run, one))
             + f" Next step: {wording.markdown(_step(run, one))}"
         )
+        for more in filter(None, (answer.by_override(one), answer.from_score(run, one))):
+            text += f" {wording.markdown(more)}"
         apart = answer.segments_apart(run, one.candidate)
         if apart:
             places = [
@@ -191,7 +208,7 @@ def _recommendation(run: Run) -> list[str]:
                 for stage, names in apart
             ]
             text += f" By segment: {'; '.join(places)}."
-        bullets += _bullet(text)
+        bullets += bullet(text)
     return [*lines, *([""] if bullets else []), *bullets, ""]
 
 
@@ -213,54 +230,13 @@ def _gated(rows: Sequence[SummaryRow]) -> list[str]:
 
 def _left_out(run: Run) -> list[str]:
     """What the rates leave out for want of a reply."""
-    found = [line for one in models.left_out(run) for line in _bullet(wording.markdown(one))]
+    found = [line for one in models.left_out(run) for line in bullet(wording.markdown(one))]
     return ["", *wording.wrap(f"{models.LEFT_OUT}:", COLUMNS), "", *found] if found else []
-
-
-def _bullet(text: str) -> list[str]:
-    return wording.wrap(f"- {text}", COLUMNS, indent="  ")
 
 
 def _prices(run: Run) -> list[str]:
     found = prices.sentences(run)
-    return (
-        [*(line for one in found for line in _bullet(wording.markdown(one))), ""] if found else []
-    )
-
-
-def _models(run: Run) -> list[str]:
-    """What was put to the language models, and what came back."""
-    asked, known_as = models.asked(run), models.known_as(run)
-    if not asked and not known_as:
-        return []
-    columns = ("n_points", "n_asked", "prompt_tokens", "cached_prompt_tokens", "completion_tokens")
-    rows = []
-    for one in asked:
-        points, prompts, *tokens = (_count(one.counts[column]) for column in columns)
-        rows.append([_name(one.candidate, CANDIDATE_COLUMNS), points, prompts, one.rate, *tokens])
-    heads = ["Candidate", "Turns", "Prompts", "Replies/s", "Prompt tokens", "Cached", "Completion"]
-    lines = ["## Models asked", ""]
-    if rows:
-        words = (
-            "Turns that were put to a model, the distinct prompts they came to (the same one is "
-            "asked once), and the tokens of these; cached ones are part of the prompt tokens."
-        )
-        lines += [*wording.wrap(words, COLUMNS), "", *table(heads, rows, names=1), ""]
-    said = {name: [words] for name, words in known_as.items()}
-    for one in asked:
-        said.setdefault(one.candidate, []).extend(one.remarks)
-    for name, parts in said.items():
-        if parts:
-            words = f"**{wording.markdown(name)}**: {wording.markdown('; '.join(parts))}."
-            lines += _bullet(words)
-    return [*lines, ""]
-
-
-def _count(figure: Figure) -> str:
-    """A count, in millions where it is long."""
-    if figure.value is None or figure.value < 10_000_000:
-        return figure.text
-    return f"{figure.value / 1e6:,.1f}M"
+    return [*(line for one in found for line in bullet(wording.markdown(one))), ""] if found else []
 
 
 def _paid(rows: Sequence[SummaryRow]) -> list[str]:
@@ -273,36 +249,9 @@ def _paid(rows: Sequence[SummaryRow]) -> list[str]:
         "paid saving is that of the fewest agents in whole shifts, with and without the bot."
     )
     heads = ["Stage", "Candidate", "Saving by work", "Paid saving"]
-    cells = [[*_names(row), _three(row.saving_money), _three(row.paid_saving_money)]
+    cells = [[*_names(row), three(row.saving_money), three(row.paid_saving_money)]
              for row in paid]  # fmt: skip
     return [*wording.wrap(words, COLUMNS), "", *table(heads, cells), ""]
-
-
-def _staffing(run: Run) -> list[str]:
-    """Paid agent-hours a day of each cell that was re-staffed; how to get them where none was."""
-    cells = staffed.cells(run)
-    if not cells:
-        return ["## Staffing", "", *wording.wrap(staffed.missing(run), COLUMNS), ""]
-    words = (
-        f"Paid agent-hours a day of the fewest agents in whole shifts ({staffed.target(run)}): "
-        "best / central / worst, and the sampling interval of the hours saved in the central case."
-    )
-    rows = []
-    for cell in cells:
-        paid, saved = staffed.hours(run, cell)
-        between = "–"
-        if saved.sampling:
-            between = " to ".join(_bare(figure.text) for figure in saved.sampling)
-        rows.append(
-            [
-                _name(cell[0], STAGE_COLUMNS),
-                _name(cell[1], CANDIDATE_COLUMNS),
-                *(_three(bounds, HOURS_COLUMNS) for bounds in (paid, saved)),
-                between,
-            ]
-        )
-    heads = ["Stage", "Candidate", "Paid hours", "Hours saved", "Interval"]
-    return ["## Staffing", "", *wording.wrap(words, COLUMNS), "", *table(heads, rows), ""]
 
 
 def _validity(run: Run) -> list[str]:
@@ -328,7 +277,7 @@ def _unknowable(rows: Sequence[SummaryRow]) -> list[str]:
         "",
         *wording.wrap(words, COLUMNS),
         "",
-        *table(heads, [[*_names(row), _range(row.diverged_share, " %"), _needed(row)]
+        *table(heads, [[*_names(row), spread(row.diverged_share, " %"), _needed(row)]
                         for row in open_rows]),
         "",
     ]  # fmt: skip
@@ -341,46 +290,7 @@ def _needed(row: SummaryRow) -> str:
 
 
 def _names(row: SummaryRow) -> list[str]:
-    return [_name(row.stage, STAGE_COLUMNS), _name(row.candidate, CANDIDATE_COLUMNS)]
-
-
-def _name(name: str, columns: int) -> str:
-    return wording.clip(wording.markdown(name), columns).rstrip("\\")
-
-
-def _range(bounds: Bounds, unit: str = "") -> str:
-    """Central, and worst in brackets where it differs; shortened where it would not fit."""
-
-    def written(write: Callable[[str, float | None], str]) -> str:
-        middle, worst = (
-            _bare(write(bounds.metric, value)) for value in (bounds.central, bounds.worst)
-        )
-        return (middle if bounds.single or middle == worst else f"{middle} ({worst})") + unit
-
-    if not bounds.known:
-        return wording.UNKNOWN if bounds.figures else "–"
-    full = written(wording.number)
-    return full if wording.width(full) <= RANGE_COLUMNS else written(wording.short)
-
-
-def _bare(text: str) -> str:
-    return (
-        "–"
-        if text == wording.UNKNOWN
-        else text.removesuffix(" %").removesuffix(" s").removesuffix(" h")
-    )
-
-
-def _three(bounds: Bounds, columns: int = MONEY_COLUMNS) -> str:
-    if not bounds.known:
-        return wording.UNKNOWN if bounds.figures else "–"
-    if bounds.single:
-        return _bare(wording.number(bounds.metric, bounds.central))
-    values = (bounds.best, bounds.central, bounds.worst)
-    full = " / ".join(_bare(wording.number(bounds.metric, value)) for value in values)
-    if wording.width(full) <= columns:
-        return full
-    return " / ".join(wording.short(bounds.metric, value) for value in values)
+    return [clipped(row.stage, STAGE_COLUMNS), clipped(row.candidate, CANDIDATE_COLUMNS)]
 
 
 def _promises(row: SummaryRow) -> list[str]:

@@ -23,6 +23,58 @@ class Metric:
     meaning: str
 
 
+# What labels say of conversations, in the order in which it is shown.
+SUPPORT: dict[str, Metric] = {
+    "high_risk_interception": Metric(
+        "High-risk interception",
+        "rate",
+        "of conversations with a high-risk point, left to people before any automatic reply to it",
+    ),
+    "missed_escalation": Metric(
+        "Missed escalation",
+        "rate",
+        "of conversations with a point that needs a person, the bot replied at one (a harm)",
+    ),
+    "needless_escalation": Metric(
+        "Needless escalation",
+        "rate",
+        "of those that it chose to hand over, no person was needed, risk was not high and the "
+        "information sufficed (a harm)",
+    ),
+    "clarify_when_uninformed": Metric(
+        "Asks when uninformed",
+        "rate",
+        "of conversations in which it acted on too little information, it asked, refused or handed "
+        "over each time",
+    ),
+    "soothe_before_inform": Metric(
+        "Soothes the upset first",
+        "rate",
+        "of conversations in which it acted on an upset or angry customer, it soothed, handed over "
+        "or sounded apt each time",
+    ),
+    "appropriate_dont_know": Metric(
+        "Apt “I don't know”",
+        "rate",
+        "of conversations in which it refused, each refusal was called for: too little "
+        "information, high risk, or a person needed",
+    ),
+    "over_answer": Metric(
+        "Over-answers",
+        "rate",
+        "of conversations that it spoke in, it gave a complete answer where risk was high or "
+        "information lacking (a harm)",
+    ),
+    "tone_apt": Metric(
+        "Apt tone", "rate", "of conversations that it spoke in, every reply sounds apt by label"
+    ),
+    "would_send_as_is": Metric(
+        "Would send as is",
+        "rate",
+        "of conversations that it spoke in, people would send every reply as it stands",
+    ),
+}
+
 METRICS: dict[str, Metric] = {
     "offered_per_day": Metric(
         "Offered to the desk", "count", "visits to the human desk a day, repeat visits included"
@@ -85,6 +137,22 @@ METRICS: dict[str, Metric] = {
     "interception_rate": Metric(
         "High-risk interception", "rate", "high-risk conversations that no bot answered"
     ),
+    "risky_promise_excess": Metric(
+        "Risky promises above our agents'", "signed", "the rate less that of our own agents"
+    ),
+    "missed_escalation_rate": Metric(
+        "Missed escalation", "rate", "conversations with a bot reply where a person was needed"
+    ),
+    "over_answer_rate": Metric(
+        "Over-answers", "rate", "conversations with a complete answer where none was due"
+    ),
+    "complaint_excess": Metric(
+        "Complaints above people alone", "signed", "the rate less that of people alone"
+    ),
+    "service_level_loss": Metric(
+        "Service level lost", "signed", "that of people alone less the one reached"
+    ),
+    **SUPPORT,
     "labour_money": Metric("Labour", "money", "agents' paid time"),
     "bot_money": Metric("Bot", "money", "hosting and tokens"),
     "promise_money": Metric("Risky promises", "money", "expected cost of unauthorised promises"),
@@ -138,6 +206,13 @@ METRICS: dict[str, Metric] = {
     "coverage_service_level": Metric(
         "Days whose service level lies in the 90 % interval", "rate", "of the days held out"
     ),
+}
+
+# What a gate speaks of.
+ESTIMANDS = {
+    "this_history": "this history",
+    "future_traffic": "future traffic of the same mix",
+    "simulated_days": "simulated days",
 }
 
 STAGES = {
