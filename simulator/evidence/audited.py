@@ -5,7 +5,8 @@ risk was left to people is one about every replayed conversation: those that no 
 (stratum no_bot) are the ones caught earliest, and without them the share looks far too low.
 
 A sample that is simple random within a stratum is simple random within each segment of the
-stratum too, given how many of it fell there; so a segment needs no draw of its own.
+stratum too, given how many of it fell there; so a segment needs no draw of its own, though a rare
+one may have one besides.
 """
 
 from __future__ import annotations
@@ -254,9 +255,11 @@ def _count(
     labelled = pl.col("labelled").fill_null(False)
     blind = pl.col("has_context").is_null()
     late = (pl.col("last_reply") >= pl.col("first_high")).fill_null(False)
-    maybe_late = (pl.col("last_reply") >= pl.col("first_maybe")).fill_null(False) | blind
+    # Nor is anything known of an automatic reply to a point without a label of its own.
+    unseen = pl.col("maybe_kept").fill_null(False)
+    maybe_late = (pl.col("last_reply") >= pl.col("first_maybe")).fill_null(False) | blind | unseen
     is_high = pl.col("first_high").is_not_null()
-    maybe_high = pl.col("first_maybe").is_not_null() | blind
+    maybe_high = pl.col("first_maybe").is_not_null() | blind | unseen
     flags = {
         "N": pl.lit(True),
         "n": labelled,
