@@ -11,11 +11,15 @@ import subprocess
 import sys
 import time
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
 from simulator.store import RunFolder
 from tests.conftest import ROOT
+
+# contacts, kpis, intervals, desk_hours
+TABLES_OF_A_CELL = 4
 
 SETTINGS = (
     "history.sample.conversations=200",
@@ -51,8 +55,15 @@ def finish(out):
 
 def stored(out):
     """Parts and replies, each with what would change if it were made again."""
+    parts: dict[str, list[Path]] = {}
+    for path in sorted((out / "parts").rglob("*.parquet")):
+        parts.setdefault(path.name.partition("-")[0], []).append(path)
+    # A cell is stored once all its tables are: what a kill cut short is made again.
     found = {
-        path.name: path.stat().st_mtime_ns for path in sorted((out / "parts").rglob("*.parquet"))
+        path.name: path.stat().st_mtime_ns
+        for paths in parts.values()
+        if len(paths) == TABLES_OF_A_CELL
+        for path in paths
     }
     for path in sorted((out / "parts" / "replay").glob("*.sqlite")):
         with closing(sqlite3.connect(path)) as connection:

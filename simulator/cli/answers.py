@@ -40,15 +40,15 @@ def gate(
     folder = RunFolder.open(run)
     if self_test:
         _self_test(folder, json_)
-    with progress() as tell:
-        pipeline.assess(folder, tell=tell)
-    gates = folder.table("gates")
-    if gates.is_empty():
+    if folder.table("gates").is_empty():
         raise RunError(
             f"{run}: no gate was tested: the run has no candidate besides human, no stage after "
             "the baseline or no gates; expected a bot such as [candidates.guarded] with kind = "
             '"guarded"; add one and run the scenario again'
         )
+    with progress() as tell:
+        pipeline.assess(folder, tell=tell)
+    gates = folder.table("gates")
     proposal = pipeline.scenario_of(folder).proposal
     asked = {
         "candidate": candidate or (proposal and proposal.candidate),
