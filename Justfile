@@ -17,6 +17,10 @@ quickstart:
 test *ARGS:
     .venv/bin/pytest {{ARGS}}
 
+# gates against 200 histories whose truth is known (a minute or two on two cores)
+test-planted *ARGS:
+    .venv/bin/pytest -m slow tests/planted_truth -s {{ARGS}}
+
 # the tests with real language models, on the processor, in a virtual environment of their own
 # (4 GB; where pip would bring torch for GPUs, put its CPU build there first: `shadowdesk doctor`)
 test-models *ARGS:

@@ -10,10 +10,12 @@ Why as a command: what is installed decides, not what was tested somewhere else.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import product
 from typing import NamedTuple
 
+import numpy as np
 import polars as pl
 from scipy.stats import norm
 
@@ -26,7 +28,6 @@ _UNITS = 20_000
 _SEGMENTS = 8
 # The indicator of people alone in the planted world.
 _HUMAN = 0.5
-_SIZES = (2, 3, 5, 8, 13, 20, 45, 100, 200, 299, 400, 600, 900, 1400, 2100, 3200, 5000, 8000)
 
 Judged = Callable[[Evidence], bool]
 
@@ -125,16 +126,38 @@ class _Tested:
             return planted.with_people(evidence, self.ladder[0].name)
         return evidence
 
-    def sizes(self, *bad: int, turns: int = 1) -> Iterator[Evidence]:
-        """From few labels to many, with that many bad ones among them."""
-        for n, k in product(_SIZES, bad or (0,)):
-            yield self.plant(Part("unflagged", _UNITS, n, k), turns=turns)
+    def harm(self) -> float:
+        """The share of bad conversations that the limit allows."""
+        return self.gate.limit if self.gate.upper else 1 - self.gate.limit
+
+    def beyond(self) -> Evidence:
+        """Everything labelled, and more of it bad than the limit allows."""
+        bad = math.floor(self.harm() * _UNITS) + 2
+        return self.plant(Part("unflagged", _UNITS, _UNITS, min(bad, _UNITS)))
+
+    def few(self, units: int, claims: int = 1) -> int:
+        """The most labels, none of them bad, that do not certify a stratum of ``units``.
+
+        Reckoned here, and not by what is tested: the chance that none is drawn where just too
+        many are bad is still above the level.
+        """
+        level = (1 - self.gate.confidence) / claims
+        # Two bounds are joined.
+        if self.gate.metric in ("interception_rate", "risky_promise_excess"):
+            level /= 2
+        bad = min(math.floor(self.harm() * units) + 2, units)
+        none_drawn = np.cumprod(1 - bad / (units - np.arange(units - bad)))
+        return int((none_drawn > level).sum())
+
+    def short(self, turns: int = 1) -> list[Evidence]:
+        """One label fewer than it takes."""
+        return [self.plant(Part("unflagged", _UNITS, self.few(_UNITS), 0), turns=turns)]
 
     def _of_labels(self) -> Iterator[_Trial]:
         passes, first = self.passes(), self.passes("s0")
         all_bad = [self.plant(Part("unflagged", _UNITS, 4000, 4000))]
         clean = [self.plant(Part("unflagged", _UNITS, 8000, 0))]
-        yield _Trial("limit loosened", self.sizes(0, 1, 5), self.looser(), passes)
+        yield _Trial("limit loosened", [self.beyond()], self.looser(), passes)
         yield _Trial("comparison turned round", all_bad, lambda e: passes(_good(e)), passes)
         unequal = (
             self.plant(Part("flagged", _UNITS, 40, k), Part("unflagged", _UNITS, n, 0))
@@ -143,11 +166,11 @@ class _Tested:
         yield _Trial("weights of strata dropped", unequal, lambda e: passes(_pooled(e)), passes)
         yield _Trial(
             "turns taken for independent",
-            self.sizes(turns=3),
+            self.short(turns=3),
             lambda e: passes(_by_turn(e)),
             passes,
         )
-        yield _Trial("Wald in place of the exact bound", self.sizes(), self._wald, passes)
+        yield _Trial("Wald in place of the exact bound", self.short(), self._wald, passes)
         yield _Trial(
             "the judge believed in place of labels", all_bad, lambda e: passes(_judged(e)), passes
         )
@@ -157,11 +180,9 @@ class _Tested:
         yield _Trial(
             "labels that chose used to certify", chose, lambda e: passes(_certify(e)), passes
         )
-        apart = (
-            self.plant(*(Part("unflagged", _UNITS // 4, n, 0, f"s{i}") for i in range(_SEGMENTS)))
-            for n in _SIZES
-            if n <= _UNITS // 4
-        )
+        each = _UNITS // _SEGMENTS
+        n = self.few(each, _SEGMENTS)
+        apart = [self.plant(*(Part("unflagged", each, n, 0, f"s{i}") for i in range(_SEGMENTS)))]
         yield _Trial(
             "Holm over segments skipped",
             apart,

@@ -185,7 +185,8 @@ def _findings(
         one = claim.settle(levels[segment])
         if how and segment in family:
             one = one._replace(method=one.method + how)
-        result[segment] = _aged(one, age, *days)
+        # Without labels there is no age either; that they are lacking is what matters.
+        result[segment] = _aged(one, age, *days) if one.n else one
     return result
 
 

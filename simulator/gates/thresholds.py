@@ -51,7 +51,9 @@ def find(
         return tables.empty("thresholds")
     scores = shadow.select("candidate", *_POINT, "score").filter(pl.col("score").is_not_null())
     spoken = points.join(scores, on=["candidate", *_POINT], how="left")
-    drawn = with_draw(labels).filter(pl.col("stratum") == SIMPLE)
+    # Without a chance to be drawn, they are not known to be a random draw.
+    simple = (pl.col("stratum") == SIMPLE) & pl.col("inclusion_prob").is_not_null()
+    drawn = with_draw(labels).filter(simple)
     replies = with_segments(_replies(drawn, spoken), segments)
     everywhere = with_segments(spoken.with_columns(pl.lit(value=False).alias("risky")), segments)
     rows: list[dict[str, Any]] = []
@@ -115,7 +117,7 @@ def _lost(mine: pl.DataFrame, spoken: pl.DataFrame) -> dict[str, int]:
     lost: dict[str, int] = {}
     for row in by_draw.filter("certifies").iter_rows(named=True):
         place = row["drawn_in"]
-        lacks = round((row["inclusion_prob"] or 0) * sizes[place]) - row["rows"]
+        lacks = round(row["inclusion_prob"] * sizes[place]) - row["rows"]
         lost[place] = lost.get(place, 0) + max(0, lacks)
     return lost
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import polars as pl
 
 from simulator.judging.audit.kept import audited_labels, draws
-from simulator.judging.audit.points import audit_points
+from simulator.judging.audit.points import audit_points, stratum_drawn
 from simulator.store import RunFolder
+from simulator.tables import conform
 
 _POINT = ["conversation_id", "turn"]
 # No stratum of any run: the gates say that these are no longer where they were drawn.
@@ -14,15 +15,38 @@ _CHANGED = "changed"
 
 
 def current_labels(folder: RunFolder) -> pl.DataFrame:
-    """Table ``labels`` of the run's audits; labels of other replies than now have no stratum."""
+    """Table ``labels`` of the run's audits, as the gates may read them.
+
+    Labels of other replies than now have no stratum. Whatever a draw holds that nobody answered,
+    while somebody answered the rest, is there as unknown: leaving conversations out chooses among
+    them, even where a whole stratum is left out.
+    """
     labels = audited_labels(folder)
     if labels.is_empty():
         return labels
+    both = pl.concat([labels, _unanswered(draws(folder), labels)])
     changed = changed_since_drawn(folder).with_columns(pl.lit(_CHANGED).alias("now"))
     key = ["draw_id", "conversation_id"]
-    both = labels.join(changed.select(*key, "now"), on=key, how="left", maintain_order="left")
+    marked = both.join(changed.select(*key, "now"), on=key, how="left", maintain_order="left")
     stratum = pl.coalesce("now", "stratum").alias("stratum")
-    return both.with_columns(stratum).select(labels.columns)
+    return marked.with_columns(stratum).select(labels.columns)
+
+
+def _unanswered(drawn: pl.DataFrame, labels: pl.DataFrame) -> pl.DataFrame:
+    key = ["draw_id", "conversation_id"]
+    answered = labels.group_by("draw_id").agg(pl.col("labelled_on").min())
+    lacking = (
+        drawn.join(answered, on="draw_id")
+        .join(labels, on=key, how="anti")
+        .unique(key, maintain_order=True)
+        .with_columns(
+            pl.lit("conversation").alias("unit"),
+            pl.lit("nobody").alias("labeller"),
+            stratum_drawn(),
+        )
+        .drop("turn")
+    )
+    return conform("labels", lacking)
 
 
 def changed_since_drawn(folder: RunFolder) -> pl.DataFrame:

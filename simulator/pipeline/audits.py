@@ -24,7 +24,7 @@ from simulator.judging.audit.kept import (
     keep_labels,
 )
 from simulator.judging.audit.plan import Plan, plan
-from simulator.judging.audit.points import as_drawn, by_segment
+from simulator.judging.audit.points import as_drawn, by_segment, stratum_drawn
 from simulator.pipeline.audited import points_now
 from simulator.rollout.outcomes import segments
 from simulator.scenario import Gate, Scenario
@@ -202,14 +202,7 @@ def load(one: Scenario, folder: RunFolder, path: Path, labeller: str, on: date) 
     now = points.select(*_POINT, pl.col("digest").alias("digest_now"))
     drawn = drawn.join(now, on=_POINT, how="left").sort("conversation_id", "turn")
     filled.check_filled(path, found, drawn)
-    named = drawn.with_columns(
-        pl.when(pl.col("segment") == "all")
-        .then("stratum")
-        # A sample of a segment is none of the whole: its labels must not be taken for one.
-        .otherwise(pl.format("{} in {}", "stratum", "segment"))
-        .alias("stratum")
-    )
-    labels = filled.to_labels(found, named, labeller, on)
+    labels = filled.to_labels(found, drawn.with_columns(stratum_drawn()), labeller, on)
     keep_labels(folder, draw_id, labeller, labels)
     every = audited_labels(folder).filter(
         (pl.col("stage") == stage) & (pl.col("candidate") == candidate)

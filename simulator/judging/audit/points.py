@@ -116,3 +116,16 @@ def by_segment(
         .otherwise("stratum")
         .alias("stratum"),
     )
+
+
+def stratum_drawn() -> pl.Expr:
+    """The stratum of a row of a draw, as labels carry it: of a segment's own draw with its name.
+
+    A sample of a segment is none of the whole: its labels must not be taken for one.
+    """
+    return (
+        pl.when(pl.col("segment") == "all")
+        .then("stratum")
+        .otherwise(pl.format("{} in {}", "stratum", "segment"))
+        .alias("stratum")
+    )
