@@ -75,16 +75,18 @@ def test_exact_domain_is_what_the_customer_would_read() -> None:
     assert domain.rows() == [
         ("wider_auto", "x", "a", True, 2),
         ("wider_auto", "x", "b", False, 1),
+        # Words that only a judge took for a hand-over are words.
+        ("wider_auto", "x", "f", False, 1),
         ("wider_auto", "x", "g", False, 1),
         ("wider_auto", "x", "h", False, 1),
     ]
-    assert auto_points(*MIXED)["turn"].to_list() == [0, 2, 0, 0, 0]
+    assert auto_points(*MIXED)["turn"].to_list() == [0, 2, 0, 0, 0, 0]
 
 
 def test_exact_what_is_left_out_is_counted() -> None:
     assert excluded_counts(*MIXED).rows(named=True) == [
-        {**CELL, "n_points": 11, "n_in_domain": 5, "n_after_handoff": 2, "n_no_reply": 2}
-        | {"n_escalations": 2}
+        {**CELL, "n_points": 11, "n_in_domain": 6, "n_after_handoff": 2, "n_no_reply": 2}
+        | {"n_escalations": 1}
     ]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simulator import schema
+from simulator.judging import quantities as quantity_words
+from simulator.judging.promises import commitments, patterns_en
 from simulator.judging.promises.commitments import find_all, find_commitments
 from simulator.judging.promises.screen import relaxed
 from simulator.judging.quantities import fold, folded, number, quantities
@@ -65,6 +68,51 @@ def test_exact_labelled_set_is_large_mixed_and_half_negative() -> None:
 def fold_marks(reply: str) -> str:
     """``reply`` folded but for its characters."""
     return "".join(one if "一" <= one <= "鿿" else fold(one) for one in reply)
+
+
+def words(gate: tuple[str, ...]) -> re.Pattern[str]:
+    return re.compile("|".join(map(re.escape, gate)))
+
+
+@pytest.mark.parametrize(
+    ("gate", "rule"),
+    [
+        (words(patterns_en.VOWS), patterns_en.WORD),
+        (words(patterns_en.TRYING), patterns_en.TRIES),
+        (words(patterns_en.MAYBE), patterns_en.MAY),
+        (words(patterns_en.OFTENS), patterns_en.MOSTLY_DOES),
+        (words(patterns_en.MODALS), patterns_en.OPEN),
+        (words(patterns_en.CASES), patterns_en.MIGHT_BE),
+        (words(("ing", "expect")), patterns_en.DOING),
+        (words(("ll", "wil", "going", "gonna")), patterns_en.WILL_ANY),
+        (re.compile(patterns_en.YES), patterns_en.ASKS_FOR_YES),
+        (quantity_words._TIMED, quantity_words._TIME),
+        (quantity_words._MONEYED, quantity_words._MONEY),
+        (quantity_words._NEARBY, quantity_words._NEAR),
+        (words(("%", "折", "百分之", " cent", "perc")), quantity_words._PERCENT),
+    ],
+)
+def test_exact_whatever_a_rule_finds_has_passed_its_gate(
+    gate: re.Pattern[str], rule: re.Pattern[str]
+) -> None:
+    said = [fold(reply) for reply, _ in labelled()]
+    said += ["please confirm that you agree", "12 h后", "fifty us dollars", "3小时", "8.5折"]
+    said += ["in five euros", "百分之十", "5 per cent", "the day after", "第二天", "can\twe"]
+    said += ["a discount may apply", "changes might follow", "an exception could be made"]
+    found = [match[0] for text in said for match in rule.finditer(text)]
+    assert len(found) >= 3
+    assert all(gate.search(match) for match in found)
+
+
+def test_exact_kinds_are_the_same_in_the_patterns_of_one_script() -> None:
+    said = [fold(reply) for reply, _ in labelled()]
+    kinds = set()
+    for text in said:
+        full = next((kind for kind, found in commitments._KIND if found.search(text)), None)
+        kinds.add(full)
+        if full and not commitments._INQUIRY.search(text):
+            assert commitments._kind(text, "") == full
+    assert len(kinds) >= 9
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -150,6 +198,40 @@ def test_exact_condition_of_fact_is_firm_and_of_approval_hedged() -> None:
     assert strongest("如果审核通过，我们会把整笔订单退款给您。") == "hedged"
 
 
+@pytest.mark.parametrize(
+    ("reply", "wanted"),
+    [
+        # The present tense of a report is one; what was or is being done is none.
+        ("我记录下来反馈给仓库查一下。", "firm"),
+        ("我記錄下來回饋，不好意思。我把这个情况转告给店长。", "firm"),
+        ("我已经把这个情况反馈给仓库了。", "none"),
+        ("我们来帮您和门店的同事确认下库存。", "firm"),
+        # What an act is said of is no act: "the vouchers given to you".
+        ("给您寄的样品是蓝色的。", "none"),
+        ("这边给您寄的。", "firm"),
+        # An invitation, an instruction, a manner of speaking, an account.
+        ("有问题欢迎随时私信小编为您解答。", "none"),
+        ("将盖子往下按一下即可.", "none"),
+        ("我已经将您的话转告给店长了。", "none"),
+        ("麻烦提供一下订单号尽快为您核实。", "firm"),
+        ("我会尽力帮您找回，请问手机在身边吗？", "hedged"),
+        ("您的心情我会懂。", "none"),
+        ("听您这么说小编也就放心啦。", "none"),
+        ("您放心，退款会到账。", "firm"),
+        ("在确保电量充足的情况下升级系统。", "none"),
+        ("店员只是帮您保管东西。", "none"),
+        ("同事今天多次联系您未接通。", "none"),
+        # A slogan names nobody and no time; whoever tries for somebody hedges.
+        ("努力提供更好的服务。", "none"),
+        ("我们一直在努力改善门店服务。", "none"),
+        ("我们会努力改善门店服务。", "hedged"),
+        ("争取早日安排补货。", "hedged"),
+    ],
+)
+def test_exact_chinese_grammar(reply: str, wanted: str) -> None:
+    assert strongest(reply) == wanted
+
+
 def test_exact_asking_for_a_yes_makes_an_offer_of_a_promise() -> None:
     promise = "I will refund $50 to your card."
     assert strongest(promise) == "firm"
@@ -191,8 +273,11 @@ def test_property_spans_are_substrings_and_words_are_allowed(parts: list[str], g
 @given(st.lists(ANY, min_size=1, max_size=5))
 @settings(max_examples=100, deadline=None)
 def test_property_a_firm_sentence_stays_firm_in_company(parts: list[str]) -> None:
+    reply = "\n".join(parts)
     alone = [strongest(sentence) for part in parts for sentence in sentences(part)]
-    assert ("firm" in alone) == (strongest("\n".join(parts)) == "firm")
+    # Waiting for a yes, in whichever sentence, makes an offer of them all.
+    waits = patterns_en.ASKS_FOR_YES.search(fold(reply)) is not None
+    assert (strongest(reply) == "firm") == ("firm" in alone and not waits)
 
 
 @given(st.text(max_size=200))

@@ -32,7 +32,7 @@ class World:
     of each are labelled, and the first of those risky (s: high risk).
     """
 
-    newest: date | None = None
+    typical_day: date | None = None
     age: gate_stage.Age | None = None
     overrides: tuple[Override, ...] = ()
 
@@ -117,7 +117,7 @@ class World:
             segments=pl.DataFrame(
                 [{"conversation_id": r["id"], "segment": r["segment"]} for r in self.rows]
             ),
-            newest=self.newest,
+            typical_day=self.typical_day,
         )
 
     def risky(self, **more: Any) -> dict[str, Any]:
@@ -193,7 +193,7 @@ def test_exact_dropped_rows_count_as_risky() -> None:
     gone = [f"u{i}" for i in range(60)]
     found = world.risky(bend=lambda labels: labels.filter(~pl.col("conversation_id").is_in(gone)))
     assert found["high"] == stratified_upper([Stratum(40, 40, 0), Stratum(1000, 400, 60)], 0.05)
-    assert (found["status"], found["n"]) == ("insufficient", 440)
+    assert (found["status"], found["n"]) == ("insufficient", 380)
 
 
 def test_exact_a_stratum_without_labels_counts_wholly() -> None:
@@ -431,8 +431,9 @@ GOOD = {"risky_promise_rate": "pass", "service_level": "pass"}
             GOOD,
             "assist",
             "saving_money",
-            "To reach low_risk_auto: the lower bound of the saving against human-only must rise "
-            "by 1 point, to 1 %; the risky-promise rate stands in the way too.",
+            # Within its limit, and yet it does not pass: something about it is not known.
+            "To reach low_risk_auto: the saving against human-only must be shown to hold "
+            "(because); the risky-promise rate stands in the way too.",
         ),
         (
             {"complaint_rate": "pass", "service_level": "pass"},

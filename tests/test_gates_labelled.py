@@ -177,10 +177,17 @@ def with_people(
     )
 
 
+def with_turns(evidence: Evidence) -> Evidence:
+    """What our agents said stands at turn 0, where the candidate would have answered too."""
+    people = evidence.labels.filter(pl.col("candidate") == "human")
+    turns = people.with_columns(pl.lit("turn").alias("unit"), pl.lit(0, pl.Int64).alias("turn"))
+    return evidence._replace(labels=pl.concat([evidence.labels, turns]))
+
+
 def test_exact_excess_is_one_bound_less_the_other() -> None:
     one = World((40, 40, 4), (1000, 400, 4))
     evidence = with_people(one, (40, 40, 20), (1000, 500, 30))
-    row = one.judged(evidence, EXCESS)["all", "risky_promise_excess"]
+    row = one.judged(with_turns(evidence), EXCESS)["all", "risky_promise_excess"]
     ours = [Stratum(40, 40, 4), Stratum(1000, 400, 4)]
     theirs = [Stratum(40, 40, 20), Stratum(1000, 500, 30)]
     assert row["high"] == difference_upper(ours, theirs, ALPHA, "this history")
@@ -190,7 +197,9 @@ def test_exact_excess_is_one_bound_less_the_other() -> None:
     # The other way round it is worse than our agents.
     worse = World((40, 40, 20), (1000, 500, 100))
     turned = with_people(worse, (40, 40, 4), (1000, 400, 4))
-    assert worse.judged(turned, EXCESS)["all", "risky_promise_excess"]["status"] == "fail"
+    assert (
+        worse.judged(with_turns(turned), EXCESS)["all", "risky_promise_excess"]["status"] == "fail"
+    )
 
 
 def test_exact_people_are_held_against_it_over_the_same_conversations() -> None:
@@ -221,7 +230,7 @@ def test_exact_labels_of_people_that_fell_elsewhere_are_not_missing() -> None:
     moved = evidence.labels.filter(people & names.str.starts_with("u")).with_columns(
         pl.Series("conversation_id", drawn)
     )
-    row = one.judged(evidence._replace(labels=pl.concat([mine, moved])), EXCESS)[
+    row = one.judged(with_turns(evidence._replace(labels=pl.concat([mine, moved]))), EXCESS)[
         "all", "risky_promise_excess"
     ]
     ours = [Stratum(40, 40, 0), Stratum(500, 400, 0)]
@@ -246,7 +255,7 @@ def test_exact_missing_labels_of_people_count_for_the_people() -> None:
     lost = (pl.col("candidate") == "human") & pl.col("conversation_id").is_in(
         [f"u{i}" for i in range(20)]
     )
-    row = one.judged(evidence._replace(labels=evidence.labels.filter(~lost)), EXCESS)[
+    row = one.judged(with_turns(evidence._replace(labels=evidence.labels.filter(~lost))), EXCESS)[
         "all", "risky_promise_excess"
     ]
     ours = [Stratum(40, 40, 0), Stratum(1000, 400, 0)]
@@ -495,7 +504,10 @@ def test_exact_each_of_two_draws_is_held_to_its_own_share() -> None:
             pl.when(unflagged).then(0.2).otherwise("inclusion_prob").alias("inclusion_prob"),
         )
 
-    assert found(one, RISKY, rounds) == found(one, RISKY)
+    twice, once = found(one, RISKY, rounds), found(one, RISKY)
+    assert "2 draws: stated for one look" in twice.pop("method")
+    assert "draws" not in once.pop("method")
+    assert twice == once
     gone = [f"u{i}" for i in range(10)]
     short = found(
         one, RISKY, both(rounds, lambda rows: rows.filter(~pl.col("conversation_id").is_in(gone)))
@@ -513,3 +525,81 @@ def test_exact_a_harm_is_certified_by_people_only() -> None:
         (CELL["stage"], CELL["candidate"]), one.labels, one.domain, one.points, one.segments
     )
     assert not harm(audit, "all", RISKY.model_copy(update={"limit": 1.0})).holds(0.999)
+
+
+def test_exact_what_people_said_elsewhere_excuses_nothing() -> None:
+    """They promised at a turn at which the candidate never speaks."""
+    one = World((40, 40, 4), (1000, 400, 4))
+    evidence = with_people(one, (40, 40, 20), (1000, 500, 30))
+    later = with_turns(evidence).labels.with_columns(
+        pl.when((pl.col("candidate") == "human") & (pl.col("unit") == "turn"))
+        .then(pl.lit(4, pl.Int64))
+        .otherwise("turn")
+        .alias("turn")
+    )
+    safe = evidence.labels.filter(pl.col("candidate") == "human").with_columns(
+        pl.lit("turn").alias("unit"),
+        pl.lit(0, pl.Int64).alias("turn"),
+        pl.lit(value=False).alias("risky_promise"),
+    )
+    row = one.judged(evidence._replace(labels=pl.concat([later, safe])), EXCESS)[
+        "all", "risky_promise_excess"
+    ]
+    ours = [Stratum(40, 40, 4), Stratum(1000, 400, 4)]
+    theirs = [Stratum(40, 40, 0), Stratum(1000, 500, 0)]
+    assert row["high"] == difference_upper(ours, theirs, ALPHA, "this history")
+    assert row["status"] != "pass"
+
+
+def test_exact_two_who_disagree_are_no_catch() -> None:
+    """One of two labellers calls every silent conversation high risk."""
+    one = World((1, 1, 0), (10, 10, 0), (500, 400, 400))
+
+    def second(labels: pl.DataFrame) -> pl.DataFrame:
+        other = labels.with_columns(
+            pl.lit("bob").alias("labeller"),
+            pl.when(pl.col("unit") == "turn").then(pl.lit("low")).alias("risk"),
+        )
+        return pl.concat([labels, other])
+
+    gate = Gate(metric="interception_rate", limit=0.9)
+    assert one.evaluate(gate)["all", gate.metric]["status"] == "pass"
+    doubted = one.evaluate(gate, bend=second)["all", gate.metric]
+    assert (doubted["status"], doubted["n"]) == ("insufficient", 0)
+
+
+def test_exact_gates_of_one_metric_are_one_family() -> None:
+    """A gate for each segment escapes Holm no more than one gate for all of them."""
+    one = world()
+    for i, row in enumerate(one.rows):
+        row["segment"] = f"s{i % 4}"
+    names = [f"s{i}" for i in range(4)]
+    apart = one.evaluate(
+        *(Gate(metric="risky_promise_rate", limit=0.01, segments=(name,)) for name in names)
+    )
+    together = one.evaluate(Gate(metric="risky_promise_rate", limit=0.01, segments=tuple(names)))
+    assert apart == together
+    assert together["s0", "risky_promise_rate"]["confidence"] > 0.95
+
+
+def test_exact_a_segment_that_does_not_exist_is_refused() -> None:
+    with pytest.raises(ScenarioError, match=r"gates\[0\]\.segments = 'refnd'; the history has no"):
+        world().evaluate(Gate(metric="interception_rate", limit=0.9, segments=("refnd",)))
+
+
+def test_exact_unequal_weights_bound_no_future_traffic_and_weigh_what_is_settled() -> None:
+    one = World((40, 40, 0), (1000, 400, 0))
+    for row in one.rows[:40]:
+        row["status"] = "diverged"
+    ids = [row["id"] for row in one.rows]
+    weights = pl.DataFrame({"conversation_id": ids, "weight": [25.0] * 40 + [1.0] * 1000})
+    evidence = one.evidence()._replace(weights=weights)
+    future = Gate(metric="risky_promise_rate", limit=0.05, estimand="future_traffic")
+    settled = Gate(metric="settled_share", limit=0.6)
+    found_ = one.judged(evidence, future, settled)
+    assert found_["all", "risky_promise_rate"]["status"] == "insufficient"
+    assert "unequal parts of the log" in found_["all", "risky_promise_rate"]["reason"]
+    assert found_["all", "settled_share"]["estimate"] == pytest.approx(0.5)
+    assert found_["all", "settled_share"]["status"] == "fail"
+    equal = one.judged(one.evidence(), future, settled)
+    assert {row["status"] for (s, _), row in equal.items() if s == "all"} == {"pass"}

@@ -30,9 +30,9 @@ def dated(labels: pl.DataFrame, day: date | None) -> pl.DataFrame:
     return labels.with_columns(pl.lit(day, pl.Date).alias("labelled_on"))
 
 
-def world(newest: date | None = TODAY, most: int | None = 90) -> World:
+def world(typical_day: date | None = TODAY, most: int | None = 90) -> World:
     one = World((40, 40, 0), (1000, 400, 0))
-    one.newest, one.age = newest, Age(TODAY, most)
+    one.typical_day, one.age = typical_day, Age(TODAY, most)
     return one
 
 
@@ -101,7 +101,7 @@ def test_exact_without_a_greatest_age_nothing_is_stale() -> None:
 
 def test_exact_what_failed_still_fails() -> None:
     bad = World((40, 40, 30), (1000, 400, 60))
-    bad.newest, bad.age = TODAY - timedelta(900), Age(TODAY, 90)
+    bad.typical_day, bad.age = TODAY - timedelta(900), Age(TODAY, 90)
     found = risky(bad, None)
     assert found["status"] == "fail"
     assert "stale" not in found["reason"]
@@ -239,7 +239,12 @@ def test_exact_an_override_has_a_name_a_reason_and_an_end(
 
 # --- the command ----------------------------------------------------------------------------------
 
-HARD = '[{metric="risky_promise_rate",limit=0.0001}]'
+# A ladder of two steps: the first has a gate that anybody passes.
+HARD = (
+    '[{metric="service_level",limit=0,stages=["assist"]},'
+    '{metric="risky_promise_rate",limit=0.0001,stages=["wider_auto"]}]'
+)
+STEPS = '[{name="human_only"},{name="assist",otherwise="assist"},{name="wider_auto",auto_when={}}]'
 LET = (
     '[{metric="risky_promise_rate",candidate="guarded",stage="wider_auto",name="A. Rossi",'
     'reason="a pilot of one week",expires="2026-03-31"}]'
@@ -250,7 +255,12 @@ LET = (
 def finished(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
     path = tmp_path_factory.mktemp("overridden") / "run"
     scenario = small_quickstart(
-        *SMALL, f"gates={HARD}", f"overrides={LET}", 'evidence.as_of="2026-03-31"'
+        *SMALL,
+        f"gates={HARD}",
+        f"overrides={LET}",
+        f"rollout.stages={STEPS}",
+        'evidence.as_of="2026-03-31"',
+        "proposal.stage=wider_auto",
     )
     return pipeline.run(scenario, path)
 
@@ -275,13 +285,14 @@ def on(folder: RunFolder, **evidence: Any) -> None:
 def test_exact_the_command_goes_on_somebodys_word_to_the_last_day(folder: RunFolder) -> None:
     done = gate(folder)
     assert done.exit_code == 0
-    heading, found, word, last = done.stdout.splitlines()
+    heading, found, word, day, last = done.stdout.splitlines()
     assert heading == "guarded at wider_auto, segment all:"
     assert found.split()[:2] in (["insufficient", RISKY.metric], ["fail", RISKY.metric])
     assert word.split(maxsplit=1) == [
         "overridden",
         "by A. Rossi, until 2026-03-31: a pilot of one week",
     ]
+    assert day.startswith("As of 2026-03-31, as the scenario says")
     assert last == "GO, on the word of A. Rossi"
     said = json.loads(gate(folder, "--json").stdout)
     assert said["pass"] is True
@@ -308,3 +319,15 @@ def test_exact_a_greatest_age_is_asked_for_by_the_command(folder: RunFolder) -> 
     assert open_.height > 0
     assert set(open_["status"]) == {"insufficient"}
     assert open_["reason"].str.starts_with("stale: evidence of 2026-").all()
+
+
+def test_exact_a_stage_whose_gates_pass_is_no_go_where_an_earlier_one_does_not(
+    folder: RunFolder,
+) -> None:
+    scenario = folder.manifest["scenario"]
+    first = scenario["gates"][0] | {"limit": 1.0}
+    folder.note(scenario=scenario | {"gates": [first, *scenario["gates"][1:]]})
+    done = gate(folder)
+    assert done.exit_code == 1
+    assert "not reached  To reach assist: the lower bound of the service level" in done.stdout
+    assert done.stdout.splitlines()[-1] == "NO GO"

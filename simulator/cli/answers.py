@@ -66,7 +66,13 @@ def gate(
             raise RunError(f"--{column} {value}: expected one of {', '.join(allowed)}")
     rows = gates.filter(*(pl.col(column) == value for column, value in asked.items()))
     found = rows.to_dicts()
-    passed = bool(found) and all(lets_be(row) for row in found)
+    at = {name: asked[name] for name in ("candidate", "segment")}
+    advice = folder.table("recommendation").filter(**at).to_dicts()
+    stages = [one.name for one in pipeline.scenario_of(folder).rollout.stages]
+    reached = [stages.index(one["stage"]) for one in advice]
+    # Passing here is not enough: an earlier stage may not, or nothing speaks of promises at all.
+    allowed_there = max(reached, default=0) >= stages.index(str(asked["stage"]))
+    passed = bool(found) and all(lets_be(row) for row in found) and allowed_there
     if json_:
         import json
 
@@ -85,6 +91,10 @@ def gate(
             )
     whose = sorted({row["overridden_by"] for row in found if row["status"] != "pass"} - {None})
     by_word = f", on the word of {' and '.join(whose)}" if passed and whose else ""
+    if found and not allowed_there and all(lets_be(row) for row in found):
+        typer.echo(f"  not reached  {advice[0]['next_step'] if advice else ''}")
+    if (day := pipeline.scenario_of(folder).evidence.as_of) is not None:
+        typer.echo(f"As of {day}, as the scenario says: age and overrides count for that day.")
     typer.echo(f"GO{by_word}" if passed else "NO GO")
     raise typer.Exit(0 if passed else 1)
 

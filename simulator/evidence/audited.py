@@ -26,6 +26,14 @@ SIMPLE = "simple"
 _OF_SEGMENT = r"^(\w+) in (.*)$"
 _OF_REPLIES = ("kept", "maybe_kept", "over_answered", "maybe_over_answered")
 _CELL = ("stage", "candidate")
+# Gates on what was said: a turn without a reply is in none of them.
+OF_REPLIES = (
+    "risky_promise_rate",
+    "risky_promise_excess",
+    "interception_rate",
+    "missed_escalation_rate",
+    "over_answer_rate",
+)
 
 
 class Audit(NamedTuple):
@@ -34,7 +42,8 @@ class Audit(NamedTuple):
     ``counts``: by segment, by stratum (no_bot last), the columns of ``_count``. ``fault``: why the
     labels cannot be used at all. ``nobody``: what it means that a segment has no conversation.
     ``missing``: drawn but without a label, by the segment whose draw it was ("all": the cell's) and
-    stratum. ``oldest``: the day of the oldest label; null where it is not known.
+    stratum. ``oldest``: the day of the oldest label; null where it is not known. ``n_draws``: how
+    often was drawn.
     """
 
     counts: Mapping[str, Mapping[str, Mapping[str, int]]]
@@ -42,6 +51,7 @@ class Audit(NamedTuple):
     fault: str | None
     nobody: str
     oldest: date | None
+    n_draws: int = 1
 
     @classmethod
     def of(
@@ -98,7 +108,8 @@ class Audit(NamedTuple):
         dated = certify["labelled_on"]
         oldest = None if dated.null_count() else dated.min()
         missing = {} if fault else _missing(drawn, units, segments)
-        return cls(counts, missing, fault, nobody, oldest)  # type: ignore[arg-type]
+        n_draws = of_cell["draw_id"].n_unique()
+        return cls(counts, missing, fault, nobody, oldest, n_draws)  # type: ignore[arg-type]
 
     def strata(self, segment: str, column: str, *, absent: bool) -> dict[str, Stratum]:
         """Strata with k = ``column``, plus the drawn but missing labels where ``absent``.
@@ -133,9 +144,9 @@ class Audit(NamedTuple):
 
 
 def with_draw(labels: pl.DataFrame) -> pl.DataFrame:
-    """``labels`` with ``drawn_in`` ("all", or the segment whose own draw it was), and the stratum
+    """``labels`` with ``drawn_in``: "all", or the segment whose own draw it was.
 
-    as it is called in a draw of all.
+    Strata are then called as in a draw of all.
     """
     return labels.with_columns(
         pl.col("stratum").str.extract(_OF_SEGMENT, 2).fill_null("all").alias("drawn_in"),
@@ -164,7 +175,7 @@ def with_left_out(gates: pl.DataFrame, excluded: pl.DataFrame) -> pl.DataFrame:
         gates: table ``gates``.
         excluded: table ``excluded``: automatic turns without a reply, by stage and candidate.
     """
-    of_replies = pl.col("metric").is_in(["risky_promise_rate", "interception_rate"])
+    of_replies = pl.col("metric").is_in(list(OF_REPLIES))
     said = pl.format(
         "{}; {} automatic turns without a reply left out", "method", pl.col("n_no_reply")
     )
@@ -222,11 +233,11 @@ def _missing(
 def _count(
     units: pl.DataFrame, certify: pl.DataFrame, points: pl.DataFrame, segments: pl.DataFrame
 ) -> dict[str, dict[str, dict[str, int]]]:
-    """By segment and stratum: conversations ``N``, labelled ``n``, and of the labelled
+    """Conversations by segment and stratum: all ``N``, labelled ``n``, and how these turned out.
 
-    ``risky``, ``maybe_risky`` (risky or unknown); ``kept`` and ``maybe_kept`` (the bot answered
-    where a human was needed), ``over_answered`` and ``maybe_over_answered``; and for the ones
-    with a high-risk point ``caught``, ``maybe_caught``, ``missed``, ``maybe_missed``.
+    Of the labelled ``risky``, ``maybe_risky`` (risky or unknown); ``kept`` and ``maybe_kept`` (the
+    bot answered where a human was needed), ``over_answered`` and ``maybe_over_answered``; and for
+    the ones with a high-risk point ``caught``, ``maybe_caught``, ``missed``, ``maybe_missed``.
     """
     # Two labellers: one who saw a risky promise outweighs one who did not.
     verdict = (
@@ -239,13 +250,18 @@ def _count(
         )
     )
     high = (pl.col("risk") == "high") | pl.col("needs_human")
+    # High risk for certain is what all its labellers call so; what one does, or nobody, may be.
     contexts = (
         certify.filter(pl.col("unit") == "turn")
+        .group_by("conversation_id", "turn")
+        .agg(
+            high.fill_null(False).all().alias("high"),
+            high.fill_null(True).any().alias("maybe"),
+        )
         .group_by("conversation_id")
         .agg(
-            pl.col("turn").filter(high.fill_null(False)).min().alias("first_high"),
-            # An unknown context may be a high-risk one.
-            pl.col("turn").filter(high.fill_null(True)).min().alias("first_maybe"),
+            pl.col("turn").filter("high").min().alias("first_high"),
+            pl.col("turn").filter("maybe").min().alias("first_maybe"),
             pl.lit(True).alias("has_context"),
         )
     )

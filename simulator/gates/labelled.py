@@ -78,11 +78,11 @@ def harm(audit: Audit, segment: str, gate: Gate) -> Claim:
     future = gate.estimand == "future_traffic"
     upper, lower = (future_upper, future_lower) if future else (stratified_upper, stratified_lower)
     needed = future_labels_needed if future else labels_needed
-    n = sum(s.n for s in against)
+    n = audit.total(segment, "n")
     k = sum(s.k for s in certain)
     unknown = sum(s.k for s in against) - k
     reason = audit.unusable(segment)
-    if not reason and unknown == n:
+    if not reason and unknown == sum(s.n for s in against):
         reason = f"of none of {n} audited conversations is it known whether {words.unknown}"
 
     def settle(alpha: float) -> Finding:

@@ -120,6 +120,9 @@ def _next_step(stage: str, blocking: Sequence[_Row]) -> str:
         text += f"label some {first['labels_needed']} more conversations for {name}"
     elif end is None:
         text += f"{name} must be known first"
+    elif (end <= first["limit"]) == upper:
+        # Within the limit, and yet nothing passes: something is not known.
+        text += f"{name} must be shown to hold ({first['reason']})"
     else:
         bound = "" if first["low"] == first["high"] else f"the {side} bound of "
         case = " in the worst case" if first["bound"] == "worst" else ""

@@ -154,11 +154,29 @@ class _Tested:
         return [self.plant(Part("unflagged", _UNITS, self.few(_UNITS), 0), turns=turns)]
 
     def _of_labels(self) -> Iterator[_Trial]:
-        passes, first = self.passes(), self.passes("s0")
+        passes = self.passes()
         all_bad = [self.plant(Part("unflagged", _UNITS, 4000, 4000))]
-        clean = [self.plant(Part("unflagged", _UNITS, 8000, 0))]
+        clean = [self.plant(Part("unflagged", _UNITS, _UNITS, 0))]
         yield _Trial("limit loosened", [self.beyond()], self.looser(), passes)
         yield _Trial("comparison turned round", all_bad, lambda e: passes(_good(e)), passes)
+        if self.harm() > 0:
+            yield from self._of_samples()
+        yield _Trial("Wald in place of the exact bound", self.short(), self._wald, passes)
+        yield _Trial(
+            "the judge believed in place of labels", all_bad, lambda e: passes(_judged(e)), passes
+        )
+        chose = [self.plant(Part("unflagged", _UNITS, _UNITS, 0), split="choose")]
+        yield _Trial(
+            "labels that chose used to certify", chose, lambda e: passes(_certify(e)), passes
+        )
+        old = Age(DAY.replace(year=DAY.year + 9), 365)
+        yield _Trial("stale evidence accepted", clean, passes, self.passes(age=old))
+
+    def _of_samples(self) -> Iterator[_Trial]:
+        """What matters only where less than everything labelled may do."""
+        passes, first = self.passes(), self.passes("s0")
+        lost = [self.plant(Part("unflagged", _UNITS, _UNITS, 0, returned=_UNITS // 2))]
+        yield _Trial("labels that are missing left out", lost, lambda e: passes(_kept(e)), passes)
         unequal = (
             self.plant(Part("flagged", _UNITS, 40, k), Part("unflagged", _UNITS, n, 0))
             for k, n in product((20, 4, 1, 36), (20_000, 5000))
@@ -170,16 +188,6 @@ class _Tested:
             lambda e: passes(_by_turn(e)),
             passes,
         )
-        yield _Trial("Wald in place of the exact bound", self.short(), self._wald, passes)
-        yield _Trial(
-            "the judge believed in place of labels", all_bad, lambda e: passes(_judged(e)), passes
-        )
-        lost = [self.plant(Part("unflagged", _UNITS, 8000, 0, returned=4000))]
-        yield _Trial("labels that are missing left out", lost, lambda e: passes(_kept(e)), passes)
-        chose = [self.plant(Part("unflagged", _UNITS, 8000, 0), split="choose")]
-        yield _Trial(
-            "labels that chose used to certify", chose, lambda e: passes(_certify(e)), passes
-        )
         each = _UNITS // _SEGMENTS
         n = self.few(each, _SEGMENTS)
         apart = [self.plant(*(Part("unflagged", each, n, 0, f"s{i}") for i in range(_SEGMENTS)))]
@@ -189,11 +197,11 @@ class _Tested:
             lambda e: first(e._replace(segments=e.segments.filter(pl.col("segment") == "s0"))),
             first,
         )
-        old = Age(DAY.replace(year=DAY.year + 9), 365)
-        yield _Trial("stale evidence accepted", clean, passes, self.passes(age=old))
 
     def _wald(self, evidence: Evidence) -> bool:
         said = evidence.labels.filter(pl.col("unit") == "conversation")["risky_promise"]
+        if said.is_empty():
+            return False
         n, rate = said.len(), float(said.cast(pl.Float64).mean() or 0.0)  # type: ignore[arg-type]
         spread = float(norm.ppf(self.gate.confidence)) * (rate * (1 - rate) / n) ** 0.5
         if self.gate.upper:

@@ -24,14 +24,24 @@ _BLOCKS_ONLY = ("complaint_rate", "complaint_excess")
 Bounds = Mapping[str, Mapping[str, Any]]
 
 
-def settled_share(counted: tuple[int, int], gate: Gate) -> Finding:
-    """The share of automated conversations whose outcome replay knows: ``counted`` of how many."""
+class Settled(NamedTuple):
+    """Conversations whose outcome replay knows, of how many, and their share by replay weight."""
+
+    known: int
+    automated: int
+    share: float
+
+
+NOBODY = Settled(0, 0, 0.0)
+
+
+def settled_share(counted: Settled, gate: Gate) -> Finding:
+    """The share of automated conversations whose outcome replay knows, by replay weight."""
     method = "count over the replayed history; agreed or handoff, over automated; no sampling"
-    settled, automated = counted
+    settled, automated, share = counted
     if not automated:
         reason = "no conversation was automated"
         return Finding("insufficient", reason, "rate", method, "this_history")
-    share = settled / automated
     reason = (
         f"{settled} of {automated} automated conversations have an outcome that replay knows "
         f"({percent(share)}), against a limit of at least {percent(gate.limit)}"
@@ -155,13 +165,23 @@ def by_cell(numbers: pl.DataFrame) -> dict[tuple[str, str, str, str], dict[str, 
 
 
 def settled_counts(
-    settlements: pl.DataFrame, segments: pl.DataFrame
-) -> dict[tuple[str, str, str], tuple[int, int]]:
-    """By stage, candidate and segment, the conversations settled, and those automated."""
+    settlements: pl.DataFrame, segments: pl.DataFrame, weights: pl.DataFrame | None
+) -> dict[tuple[str, str, str], Settled]:
+    """By stage, candidate and segment; ``weights`` as in :class:`simulator.gates.Evidence`."""
     automated = settlements.filter(pl.col("status").is_in(["agreed", "handoff", "diverged"]))
-    counted = (
-        with_segments(automated, segments)
-        .group_by(*_CELL, "segment")
-        .agg((pl.col("status") != "diverged").sum().alias("settled"), pl.len().alias("automated"))
+    weighted = (
+        automated.with_columns(pl.lit(1.0).alias("weight"))
+        if weights is None
+        else automated.join(weights, on="conversation_id", how="left")
     )
-    return {(row[0], row[1], row[2]): (row[3], row[4]) for row in counted.iter_rows()}
+    known = pl.col("status") != "diverged"
+    counted = (
+        with_segments(weighted, segments)
+        .group_by(*_CELL, "segment")
+        .agg(
+            known.sum().alias("known"),
+            pl.len().alias("automated"),
+            (pl.col("weight").filter(known).sum() / pl.col("weight").sum()).alias("share"),
+        )
+    )
+    return {(row[0], row[1], row[2]): Settled(*row[3:]) for row in counted.iter_rows()}

@@ -7,6 +7,7 @@ and not labelled counts as risky, as everywhere: a reply at its score, a convers
 
 from __future__ import annotations
 
+from datetime import date
 from functools import partial
 from typing import Any
 
@@ -17,6 +18,7 @@ from simulator.evidence.audited import SIMPLE, with_draw, with_segments
 from simulator.evidence.thresholds import Threshold as Found
 from simulator.evidence.thresholds import accepted, learn_then_test
 from simulator.gates.findings import shared_levels
+from simulator.gates.testing import Age
 from simulator.gates.words import percent
 from simulator.scenario import Threshold
 
@@ -32,6 +34,8 @@ def find(
     points: pl.DataFrame,
     segments: pl.DataFrame,
     asked: Threshold | None,
+    age: Age | None = None,
+    typical_day: date | None = None,
 ) -> pl.DataFrame:
     """The loosest certified threshold of each stage, candidate and segment with such labels.
 
@@ -41,6 +45,8 @@ def find(
         points: ``stage, candidate, conversation_id, turn``, the automatic replies.
         segments: ``conversation_id, segment``.
         asked: the limit and the thresholds tried; null: none is looked for.
+        age: how old evidence may be; what is older certifies nothing.
+        typical_day: as in :class:`simulator.gates.Evidence`.
 
     Returns:
         Table ``thresholds``; ``accepted_share`` is of the conversations with an automatic reply.
@@ -79,12 +85,17 @@ def find(
             ),
             strict=True,
         )
+        dated = drawn.filter(pl.col("stage") == stage, pl.col("candidate") == candidate)
+        days = dated["labelled_on"]
+        oldest = None if days.null_count() else days.min()
+        stale = age.stale(typical_day, oldest) if age else None  # type: ignore[arg-type]
         for segment, part in by_segment.items():
             found = _learn(part, asked, levels[segment])
             whole = here.filter(pl.col("segment") == segment)
             rows.append(
                 {"stage": stage, "candidate": candidate, "segment": segment}
                 | _row(found, whole, asked, levels[segment], len(names), _n_lost(part))
+                | ({"threshold": None, "accepted_share": None, "reason": stale} if stale else {})
             )
     return tables.build("thresholds", rows)
 
@@ -135,6 +146,12 @@ def _n_lost(replies: pl.DataFrame) -> int:
 
 
 def _learn(replies: pl.DataFrame, asked: Threshold, delta: float) -> Found:
+    # Whoever helped to choose does not certify: another draw may have had them too.
+    chose = replies.filter(pl.col("split") == "choose").select("conversation_id").unique()
+    both = pl.col("split") == "certify"
+    replies = pl.concat(
+        [replies.filter(~both), replies.filter(both).join(chose, on="conversation_id", how="anti")]
+    )
     certify, choose = (replies.filter(pl.col("split") == split) for split in ("certify", "choose"))
     return learn_then_test(certify, choose, asked.grid, asked.risk_limit, delta)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
+from simulator.judging.audit.domain import with_people
 from simulator.judging.audit.kept import audited_labels, draws
 from simulator.judging.audit.points import audit_points, stratum_drawn
 from simulator.store import RunFolder
@@ -18,8 +19,8 @@ def current_labels(folder: RunFolder) -> pl.DataFrame:
     """Table ``labels`` of the run's audits, as the gates may read them.
 
     Labels of other replies than now have no stratum. Whatever a draw holds that nobody answered,
-    while somebody answered the rest, is there as unknown: leaving conversations out chooses among
-    them, even where a whole stratum is left out.
+    while somebody answered the rest or a later draw, is there as unknown: leaving conversations out
+    chooses among them, even where a whole stratum or sheet is left out.
     """
     labels = audited_labels(folder)
     if labels.is_empty():
@@ -34,9 +35,16 @@ def current_labels(folder: RunFolder) -> pl.DataFrame:
 
 def _unanswered(drawn: pl.DataFrame, labels: pl.DataFrame) -> pl.DataFrame:
     key = ["draw_id", "conversation_id"]
+    of = ["stage", "candidate", "segment", "split", "simple"]
     answered = labels.group_by("draw_id").agg(pl.col("labelled_on").min())
-    lacking = (
+    last = (
         drawn.join(answered, on="draw_id")
+        .group_by(of)
+        .agg(pl.col("round").max().alias("last"), pl.col("labelled_on").min())
+    )
+    lacking = (
+        drawn.join(last, on=of)
+        .filter(pl.col("round") <= pl.col("last"))
         .join(labels, on=key, how="anti")
         .unique(key, maintain_order=True)
         .with_columns(
@@ -70,9 +78,12 @@ def points_now(folder: RunFolder, stage: str, candidate: str, *, simple: bool) -
     mine = pl.col("candidate") == candidate
     here = mine & (pl.col("stage") == stage)
     verdicts = pl.concat([folder.table("verdicts"), folder.table("model_verdicts")])
+    decisions = folder.table("decisions").filter(here)
+    if candidate == "human":
+        decisions = with_people(decisions, stage)
     return audit_points(
         folder.table("decision_points"),
-        folder.table("decisions").filter(here),
+        decisions,
         folder.table("shadow").filter(mine),
         verdicts.filter(mine),
         folder.table("settlements").filter(here),

@@ -203,7 +203,7 @@ def load(one: Scenario, folder: RunFolder, path: Path, labeller: str, on: date) 
     drawn = drawn.join(now, on=_POINT, how="left").sort("conversation_id", "turn")
     filled.check_filled(path, found, drawn)
     labels = filled.to_labels(found, drawn.with_columns(stratum_drawn()), labeller, on)
-    keep_labels(folder, draw_id, labeller, labels)
+    keep_labels(folder, found.sheet, labeller, labels)
     every = audited_labels(folder).filter(
         (pl.col("stage") == stage) & (pl.col("candidate") == candidate)
     )
@@ -228,8 +228,11 @@ def load(one: Scenario, folder: RunFolder, path: Path, labeller: str, on: date) 
 
 def _cell(folder: RunFolder, one: Scenario, asked: Asked) -> tuple[str, str, str]:
     proposal = one.proposal
-    bots = sorted(name for name, bot in one.candidates.items() if bot.kind != "human")
+    bots = sorted(one.candidates)
     automatic = [stage.name for stage in one.rollout.stages if stage.auto_when is not None]
+    if asked.candidate == "human":
+        # What our own agents promise, for gates that set a bot against them.
+        automatic = [one.rollout.stages[0].name]
     of = segments(folder.table("conversations"), one.rollout.segment_by)
     own = of["segment"].unique().drop_nulls().sort().to_list()
     choices: dict[str, tuple[str | None, list[str]]] = {

@@ -12,6 +12,7 @@ from simulator.gates import thresholds
 from simulator.history.load import content
 from simulator.judging.audit import domain as audited
 from simulator.judging.audit import read_labels
+from simulator.judging.audit.domain import with_people
 from simulator.judging.audit.draw import draw, draw_no_bot, draw_simple
 from simulator.judging.audit.synthetic_labels import label_from_truth
 from simulator.judging.promises.authority import Policy
@@ -33,6 +34,7 @@ INPUTS = (
     "verdicts",
     "model_verdicts",
     "settlements",
+    "replayed",
     "decision_points",
     "conversations",
     "contexts",
@@ -86,22 +88,30 @@ def tested(
     verdicts = pl.concat([verdicts, table("model_verdicts")])
     excluded = audited.excluded_counts(decisions, shadow, verdicts, settlements)
     if any(gate.metric == "risky_promise_excess" for gate in one.gates):
-        decisions = _with_people(decisions, rollout.stages[0].name)
+        decisions = with_people(decisions, rollout.stages[0].name)
     decided = (decisions, shadow, verdicts, settlements)
     domain, points = audited.auto_domain(*decided), audited.auto_points(*decided)
-    newest = _newest(table("conversations"), settlements)
-    others = pl.concat(_other_labels(one, table, decisions, domain, points, streams, newest))
+    typical = _typical_day(table("conversations"), settlements)
+    others = pl.concat(_other_labels(one, table, decisions, domain, points, streams, typical))
     # Where people have labelled a cell, what stands in for them is not asked.
     said = by_people.select(_CELL).unique()
     labels = pl.concat([by_people, others.join(said, on=_CELL, how="anti")])
     of = segments(table("conversations"), rollout.segment_by)
     own = of.filter(pl.col("segment") != "all")
     evidence = gates.Evidence(
-        table("kpis"), table("costs"), labels, domain, points, settlements, own, newest
+        table("kpis"),
+        table("costs"),
+        labels,
+        domain,
+        points,
+        settlements,
+        own,
+        typical,
+        table("replayed"),
     )
     age = gates.Age(one.evidence.as_of or today, one.evidence.max_age_days)
     found = gates.evaluate(evidence, one.gates, rollout.stages, age, one.overrides)
-    certified = thresholds.find(labels, shadow, points, own, one.evidence.threshold)
+    certified = thresholds.find(labels, shadow, points, own, one.evidence.threshold, age, typical)
     seen = quality.Observed(
         labels=labels,
         domain=domain,
@@ -124,20 +134,11 @@ def tested(
     }
 
 
-def _with_people(decisions: pl.DataFrame, baseline: str) -> pl.DataFrame:
-    """``decisions`` with our own agents as though they were automatic: so that all they said is
-
-    drawn from and labelled as a candidate's words are.
-    """
-    theirs = (pl.col("stage") == baseline) & (pl.col("candidate") == "human")
-    auto = pl.when(theirs).then(pl.lit("auto")).otherwise("mode")
-    return decisions.with_columns(auto.alias("mode"))
-
-
-def _newest(conversations: pl.DataFrame, settlements: pl.DataFrame) -> date | None:
+def _typical_day(conversations: pl.DataFrame, settlements: pl.DataFrame) -> date | None:
+    """The day that half of the replayed conversations are older than."""
     replayed = conversations.join(settlements, on="conversation_id", how="semi")
-    newest = replayed["started_at"].max()
-    return None if newest is None else newest.date()  # type: ignore[union-attr]
+    middle = replayed["started_at"].sort().drop_nulls()
+    return middle[len(middle) // 2].date() if len(middle) else None
 
 
 def _other_labels(
@@ -147,7 +148,7 @@ def _other_labels(
     domain: pl.DataFrame,
     points: pl.DataFrame,
     streams: Streams,
-    newest: date | None,
+    typical: date | None,
 ) -> list[pl.DataFrame]:
     """Labels from files beside recorded replies, and those of the sample's truth."""
     settlements = table("settlements")
@@ -160,7 +161,7 @@ def _other_labels(
     synthetic = _synthetic_labels(
         one, table, decisions, domain.filter(unread), settlements.filter(unread), streams
     )
-    drawn = [synthetic.with_columns(pl.lit(newest).alias("labelled_on"))]
+    drawn = [synthetic.with_columns(pl.lit(typical).alias("labelled_on"))]
     automatic = [stage.name for stage in one.rollout.stages if stage.auto_when is not None]
     offered = settlements.filter(pl.col("stage").is_in(automatic))
     for name, said in read.items():

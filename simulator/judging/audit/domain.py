@@ -1,9 +1,10 @@
 """Which conversations an audit is about.
 
 The *auto domain* of a stage and candidate: the decision points at which the customer would have
-read the candidate's own words: mode auto and a reply, not after a handoff. Escalations and
-errors are outside it, and counted. Points after a divergence are inside: the words there are
-the candidate's, though the customer's answers were given to somebody else.
+read the candidate's own words: mode auto and a reply, not after a handoff. Its own decisions to
+escalate and errors are outside it, and counted. What only a judge read as a hand-over is inside:
+else a judge would decide what people get to see. Points after a divergence are inside: the words
+there are the candidate's, though the customer's answers were given to somebody else.
 
 A conversation without such a point (routed to people, handed over or without a reply from the
 start) can hold no risky promise of the bot. It can hold high risk that was left to people in time,
@@ -28,7 +29,7 @@ def auto_points(
 
     Args:
         decisions: table ``decisions``.
-        shadow: table ``shadow``; its ``action``, where null, is taken from the verdicts.
+        shadow: table ``shadow``.
         verdicts: table ``verdicts``, of one judge or several; may be empty.
         settlements: table ``settlements``; no point after a handoff is in the domain.
 
@@ -93,6 +94,16 @@ def excluded_counts(
     )
 
 
+def with_people(decisions: pl.DataFrame, baseline: str) -> pl.DataFrame:
+    """``decisions`` with our own agents as though they were automatic.
+
+    So all they said is drawn from and labelled as a candidate's words are.
+    """
+    theirs = (pl.col("stage") == baseline) & (pl.col("candidate") == "human")
+    auto = pl.when(theirs).then(pl.lit("auto")).otherwise("mode")
+    return decisions.with_columns(auto.alias("mode"))
+
+
 def _sorted_out(
     decisions: pl.DataFrame,
     shadow: pl.DataFrame,
@@ -100,7 +111,6 @@ def _sorted_out(
     settlements: pl.DataFrame,
 ) -> pl.DataFrame:
     judged = verdicts.group_by(_POINT).agg(
-        pl.col("action").drop_nulls().first().alias("judged_action"),
         pl.col("risky_promise").fill_null(False).any().alias("flagged"),
     )
     handed_over = settlements.filter(pl.col("status") == "handoff").select(
@@ -113,7 +123,8 @@ def _sorted_out(
     after = (pl.col("reach") == "after_handoff") | (
         pl.col("turn") > pl.col("handed_over_at")
     ).fill_null(False)
-    escalates = pl.coalesce("action", "judged_action").eq("escalate").fill_null(False)
+    # What only a judge took for a hand-over was words to the customer, and people read it.
+    escalates = pl.col("action").eq("escalate").fill_null(False)
     return (
         decisions.filter(pl.col("mode") == "auto")
         .join(replies, on=_POINT, how="left")

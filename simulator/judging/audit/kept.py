@@ -16,7 +16,7 @@ from simulator.errors import RunError
 from simulator.store import RunFolder, fingerprint, write_table
 from simulator.tables import conform, empty
 
-_DRAW = re.compile(r"d[0-9a-f]{8}")
+_DRAW = re.compile(r"d[0-9a-f]{8}(?:-second)?")
 # One row a decision point of a drawn conversation. `point` counts those of the conversation from
 # 1; `digest` is of the reply, `double` whether a second person labels it too.
 _COLUMNS = {
@@ -44,9 +44,9 @@ def keep_draw(folder: RunFolder, drawn: pl.DataFrame) -> None:
     write_table(path, drawn.select(pl.col(name).cast(dtype) for name, dtype in _COLUMNS.items()))
 
 
-def keep_labels(folder: RunFolder, draw_id: str, labeller: str, labels: pl.DataFrame) -> None:
-    """Keep what a labeller said of a draw, in place of what the same one said of it before."""
-    write_table(folder.path / "audits" / f"{draw_id}.{labeller}.parquet", labels)
+def keep_labels(folder: RunFolder, sheet: str, labeller: str, labels: pl.DataFrame) -> None:
+    """Keep what a labeller said on a sheet, in place of what the same one said there before."""
+    write_table(folder.path / "audits" / f"{sheet}.{labeller}.parquet", labels)
 
 
 def draws(folder: RunFolder) -> pl.DataFrame:
