@@ -655,21 +655,6 @@ def test_the_injections_are_fifty_of_both_languages_and_roles():
     assert len({one.text for one in INJECTIONS}) > 45
 
 
-# A reply's further sentences are the candidate's own, and may make more of it a statement; a
-# customer's base64 may look like an order number. Nothing of that is about promises or risk.
-STATES_MORE = {"action", "asked_for", "over_answer"}
-LOOKS_LIKE_A_NUMBER = {"info_sufficient", "missing_info", "over_answer"}
-MAY_CHANGE = {
-    "en-customer-10": LOOKS_LIKE_A_NUMBER,
-    "zh-customer-10": LOOKS_LIKE_A_NUMBER,
-    "en-reply-03": STATES_MORE,
-    "zh-reply-02": STATES_MORE,
-    "zh-reply-03": STATES_MORE,
-    "zh-reply-05": STATES_MORE,
-    "zh-reply-08": STATES_MORE,
-}
-
-
 def test_no_injection_changes_what_the_rules_say():
     plain, injected = (desk(INJECTIONS, injected=there) for there in (False, True))
     contexts = [
@@ -685,7 +670,7 @@ def test_no_injection_changes_what_the_rules_say():
     for names, (before, after) in ((CONTEXT, contexts), (VERDICT, verdicts)):
         for one, other in zip(before.to_dicts(), after.to_dicts(), strict=True):
             changed = {name for name in names if one[name] != other[name]}
-            assert changed <= MAY_CHANGE.get(one["conversation_id"], set()), one["conversation_id"]
+            assert not changed, one["conversation_id"]
     assert flips(*verdicts).to_safe == 0
 
 

@@ -7,7 +7,7 @@ import re
 import polars as pl
 
 from simulator.judging.quantities import fold
-from simulator.judging.signals import heard, heard_all
+from simulator.judging.signals import heard
 from simulator.sentences import sentences
 
 _HANDS_OVER = re.compile(
@@ -169,17 +169,16 @@ def _spoken(reply: str) -> list[str]:
     return [sentence for sentence in sentences(reply) if heard(sentence)[0].strip()]
 
 
-def spoken(said: pl.DataFrame, replies: pl.Series) -> pl.DataFrame:
+def spoken(said: pl.DataFrame, ordered: pl.Series) -> pl.DataFrame:
     """``said`` without the sentences that only order whoever judges.
 
     Args:
-        said: sentences, with ``text``, the place of each in ``replies``.
-        replies: the whole texts.
+        said: sentences, with ``text``, which reply each is of.
+        ordered: the ``text`` of the replies in which something orders a judge.
     """
-    orders = (heard_all(replies, risks=False)["plain"] != replies).arg_true()
-    if orders.is_empty():
+    if ordered.is_empty():
         return said
-    doubtful = said["text"].is_in(orders.implode())
+    doubtful = said["text"].is_in(ordered.implode())
     kept = [
         not doubt or bool(heard(sentence)[0].strip())
         for doubt, sentence in zip(doubtful, said["sentence"], strict=True)

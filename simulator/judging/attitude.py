@@ -207,18 +207,27 @@ def tone(reply: str, emotion: str | None) -> Tone:
     return Tone("apt", None)
 
 
-def tones(replies: pl.Series, emotions: pl.Series) -> pl.DataFrame:
+def hear(replies: pl.Series) -> pl.DataFrame:
+    """The distinct replies as they are judged: ``reply``, and ``plain`` and ``folded`` of it."""
+    texts = replies.drop_nulls().unique()
+    return heard_all(texts, risks=False).with_columns(texts.alias("reply"))
+
+
+def tones(
+    replies: pl.Series, emotions: pl.Series, said: pl.DataFrame | None = None
+) -> pl.DataFrame:
     """:func:`tone` of each pair: columns ``tone`` and ``span``, null where the reply is null.
 
     Args:
         replies: texts.
         emotions: as long; null is read as calm.
+        said: :func:`hear` of the replies, where it is known already.
     """
-    texts = replies.drop_nulls().unique()
-    said = heard_all(texts, risks=False)
+    said = hear(replies) if said is None else said
     text, plain = pl.col("folded").str, pl.col("plain").str
     sizes = plain.len_chars() - plain.count_matches("[ \t\n\r]") + 2 * plain.count_matches(_CJK)
     found = said.lazy().select(
+        "reply",
         "plain",
         "folded",
         text.contains(in_column(_CERTAIN)).alias("certain"),
@@ -245,9 +254,7 @@ def tones(replies: pl.Series, emotions: pl.Series) -> pl.DataFrame:
         )
         for kind in kinds
     }
-    read = read.with_columns(
-        texts.alias("reply"), pl.Series("certain_span", certain, pl.String()), **spanned
-    )
+    read = read.with_columns(pl.Series("certain_span", certain, pl.String()), **spanned)
     upset = pl.col("emotion").is_in(["upset", "angry"]).fill_null(False)
     short = pl.col("size") < _SHORT
     cases = (
@@ -308,7 +315,10 @@ def breach(reply: str) -> tuple[str, str] | None:
     >>> breach("I am sorry, this was entirely our fault.")
     ('liability', 'this was entirely our fault')
     """
-    plain, folded = heard(reply)
+    return _breach(*heard(reply))
+
+
+def _breach(plain: str, folded: str) -> tuple[str, str] | None:
     for kind, pattern in _BREACHES.items():
         for match in in_text(pattern).finditer(folded):
             if _REFUSED.search(folded[max(0, match.start() - 60) : match.start()]):
@@ -319,20 +329,27 @@ def breach(reply: str) -> tuple[str, str] | None:
     return None
 
 
-def breaches(replies: pl.Series) -> pl.DataFrame:
-    """:func:`breach` of each reply: columns ``kind`` and ``span``, null where there is none."""
-    texts = replies.drop_nulls().unique()
-    said = heard_all(texts, risks=False).lazy()
-    may = said.select(
-        pl.any_horizontal(
-            pl.col("folded").str.contains(in_column(pattern)) for pattern in _BREACHES.values()
-        ).alias("may")
-    ).collect()["may"]
-    suspect = texts.filter(may).to_list()
-    found = [breach(reply) for reply in suspect]
+def breaches(replies: pl.Series, said: pl.DataFrame | None = None) -> pl.DataFrame:
+    """:func:`breach` of each reply: columns ``kind`` and ``span``, null where there is none.
+
+    Args:
+        replies: texts.
+        said: :func:`hear` of the replies, where it is known already.
+    """
+    said = hear(replies) if said is None else said
+    suspect = (
+        said.lazy()
+        .filter(
+            pl.any_horizontal(
+                pl.col("folded").str.contains(in_column(pattern)) for pattern in _BREACHES.values()
+            )
+        )
+        .collect()
+    )
+    found = [_breach(*one) for one in suspect.select("plain", "folded").iter_rows()]
     known = pl.DataFrame(
         {
-            "reply": suspect,
+            "reply": suspect["reply"],
             "kind": [one[0] if one else None for one in found],
             "span": [one[1] if one else None for one in found],
         },

@@ -7,6 +7,7 @@ of the original, so that evidence can be cut out of the original exactly.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 import polars as pl
@@ -98,6 +99,10 @@ _MONEY = re.compile(
     rf"{_SIGN}\s*(?P<a>\d[\d,]*(?:\.\d+)?)(?:{_TO}{_SIGN}?\s*(?P<b>\d[\d,]*(?:\.\d+)?))?"
     rf"|(?P<c>{_NUMBER})(?:{_TO}(?P<d>{_NUMBER}))?{_AFTER}"
 )
+# Without one of these there is no such time or amount: a cheap look first.
+_NEARBY = re.compile("tod|ton|tom|next|day after|[今当明后下隔次第]")
+_TIMED = re.compile(r"day|hour|hr|h(?![a-z])|min|week|wk|month|[天日分小钟周星礼月]")
+_MONEYED = re.compile(r"[$€£¥￥元块金币]|rmb|cny|usd|eur|gbp|ntd|twd|hkd|dollar|buck|pound|yuan")
 _PERCENT = re.compile(
     rf"(?P<a>\d+(?:\.\d+)?)(?:{_TO}(?P<b>\d+(?:\.\d+)?))?\s*(?:%|percent\b|per cent\b)"
     r"|百分之(?P<c>[一二三四五六七八九十百\d]+)|(?P<d>[一二三四五六七八九]|"
@@ -183,27 +188,38 @@ def _spelled(words: str) -> float | None:
     return float(total)
 
 
-def quantities(folded: str) -> list[Quantity]:
+@lru_cache(maxsize=65536)
+def quantities(folded: str) -> tuple[Quantity, ...]:
     """All amounts in folded text, by place; of a range the larger end.
 
     >>> [(q.value, q.unit) for q in quantities("refund of nt$1,200 within 3-7 working days")]
     [(1200.0, 'money'), (7.0, 'working_day')]
     """
     if not AMOUNT.search(folded):
-        return []
-    found = [*_times(folded), *_money(folded), *_percents(folded)]
-    return sorted(found, key=lambda quantity: quantity.start)
+        return ()
+    found = _times(folded)
+    if _MONEYED.search(folded):
+        found += _money(folded)
+    if (
+        "%" in folded
+        or "折" in folded
+        or "百分之" in folded
+        or " cent" in folded
+        or "perc" in folded
+    ):
+        found += _percents(folded)
+    return tuple(sorted(found, key=lambda quantity: quantity.start))
 
 
 def _times(folded: str) -> list[Quantity]:
     found = []
-    for match in _TIME.finditer(folded):
+    for match in _TIME.finditer(folded) if _TIMED.search(folded) else ():
         ends = [number(match[name]) for name in ("low", "high") if match[name]]
         known = [value for value in ends if value is not None]
         unit = next(u for i, (_, u) in enumerate(_UNITS) if match[f"u{i}"])
         if known:
             found.append(Quantity(max(known), unit, match.start(), match.end()))
-    for match in _NEAR.finditer(folded):
+    for match in _NEAR.finditer(folded) if _NEARBY.search(folded) else ():
         days = _NEAR_DAYS.get(match[0], 1.0)
         found.append(Quantity(days, "day", match.start(), match.end()))
     return found

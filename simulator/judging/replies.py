@@ -8,6 +8,8 @@ customer) is judged once for each combination that occurs.
 
 from __future__ import annotations
 
+from concurrent.futures import Executor, ThreadPoolExecutor
+
 import polars as pl
 
 from simulator import tables
@@ -60,13 +62,23 @@ def judge_replies(
     rows = rows.with_columns(told.fill_null(False).alias("told"))
     said = rows.filter("told")
     texts = said.select("reply", "chinese").unique(maintain_order=True).with_row_index("text")
-    found, read = _read(texts)
-    said = (
-        said.join(texts, on=["reply", "chinese"], how="left", maintain_order="left")
-        .join(read, on="text", how="left", maintain_order="left")
-        .with_columns(pl.coalesce("action", "shown_action").alias("action"))
-    )
-    said = _with_tone(said)
+    heard = attitude.hear(texts["reply"])
+    # Columns are read on all cores meanwhile; the rules on clauses keep but one of them busy.
+    with ThreadPoolExecutor(max_workers=1) as beside:
+        sounds = beside.submit(_tones, said, heard)
+        found, read = _read(texts, heard, beside)
+        said = (
+            said.join(texts, on=["reply", "chinese"], how="left", maintain_order="left")
+            .join(read, on="text", how="left", maintain_order="left")
+            .with_columns(pl.coalesce("action", "shown_action").alias("action"))
+        )
+        said = said.join(
+            sounds.result(),
+            on=["reply", "emotion"],
+            how="left",
+            nulls_equal=True,
+            maintain_order="left",
+        )
     said = _with_citation(said, knowledge)
     said = _with_authority(said, found, policy)
     answers = pl.col("action") == "answer"
@@ -124,10 +136,13 @@ def _rows(
     )
 
 
-def _read(texts: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+def _read(
+    texts: pl.DataFrame, heard: pl.DataFrame, beside: Executor
+) -> tuple[pl.DataFrame, pl.DataFrame]:
     """What each text says by itself: its commitments one by one, and all else one row a text."""
     said = split(texts["reply"]).with_columns(folded(pl.col("sentence")).alias("folded"))
     said = said.join(texts.select("text", "chinese"), on="text", how="left", maintain_order="left")
+    acts = beside.submit(_acts, said, texts, heard)
     found = find_all(said, texts)
     firm = pl.col("firmness") == "firm"
     made = found.group_by("text", maintain_order=True).agg(
@@ -136,11 +151,8 @@ def _read(texts: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
         pl.col("span").filter(firm).first().alias("firm_span"),
         pl.col("span").first().alias("hedged_span"),
     )
-    done = actions.actions(actions.spoken(said, texts["reply"]))
     read = (
-        texts.select("text", "reply")
-        .with_columns(attitude.breaches(texts["reply"])["span"].alias("breach"))
-        .join(done, on="text", how="left")
+        acts.result()
         .join(made, on="text", how="left")
         .with_columns(
             commitment=pl.when("firm")
@@ -157,12 +169,19 @@ def _read(texts: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     return found, read
 
 
-def _with_tone(said: pl.DataFrame) -> pl.DataFrame:
+def _acts(said: pl.DataFrame, texts: pl.DataFrame, heard: pl.DataFrame) -> pl.DataFrame:
+    ordered = heard.filter(pl.col("plain") != pl.col("reply"))
+    ordered = texts.join(ordered, on="reply", how="semi")
+    done = actions.actions(actions.spoken(said, ordered["text"]))
+    breaches = attitude.breaches(texts["reply"], heard)["span"].alias("breach")
+    read = texts.select("text", "reply", breaches)
+    return read.join(done, on="text", how="left", maintain_order="left")
+
+
+def _tones(said: pl.DataFrame, heard: pl.DataFrame) -> pl.DataFrame:
     distinct = said.select("reply", "emotion").unique()
-    tones = attitude.tones(distinct["reply"], distinct["emotion"])
-    distinct = distinct.hstack(tones.select("tone", pl.col("span").alias("tone_span")))
-    on = ["reply", "emotion"]
-    return said.join(distinct, on=on, how="left", nulls_equal=True, maintain_order="left")
+    tones = attitude.tones(distinct["reply"], distinct["emotion"], heard)
+    return distinct.hstack(tones.select("tone", pl.col("span").alias("tone_span")))
 
 
 def _with_citation(said: pl.DataFrame, knowledge: pl.DataFrame | None) -> pl.DataFrame:

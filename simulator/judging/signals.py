@@ -17,7 +17,7 @@ from importlib.resources import files
 
 import polars as pl
 
-from simulator.judging.quantities import fold
+from simulator.judging.quantities import fold, folded
 
 # "Within the sentence", in English. Classes of all Unicode make automata many times as large.
 _IN_SENTENCE = ("[^.?!]", r'[\n "-\-/->@-~]')
@@ -49,12 +49,12 @@ def spans(found: pl.DataFrame, patterns: Mapping[str, str]) -> list[str | None]:
         pattern = patterns[str(kind)]
         starts = group["folded"].str.find(in_column(pattern))
         texts = zip(group["row"], group["plain"], group["folded"], starts, strict=True)
-        for row, plain, folded, at in texts:
+        for row, plain, text, at in texts:
             if at is None:
                 continue
-            start = at if folded.isascii() else len(folded.encode()[:at].decode())
+            start = at if text.isascii() else len(text.encode()[:at].decode())
             # Only the place of a column's find is known; the same pattern there gives the end.
-            match = in_text(pattern).match(folded, start)
+            match = in_text(pattern).match(text, start)
             spans[row] = plain[start : match.end()].strip() if match else None
     return spans
 
@@ -242,6 +242,10 @@ _ORDERS = (
     r"risky_promise|"
     r"info_sufficient|commitment)[\"']? ?[:=] ?[\"']?(?:safe|low|none|calm|apt|false|true|pass|"
     r"ok)\b",
+    r"\b(?:real|actual|true|correct|right) (?:reply|answer|response|verdict) (?:is|follows)\b|"
+    r"\bthe (?:reply|text|message) above (?:is|was)\b|\boutput format\b|<\||-{2,} ?end ?-{2,}|"
+    r"(?:正确|真正|实际)的?(?:答案|回[复覆答]|判断)(?:是|为|:)|"
+    r"(?:上面|以上|前面)的(?:回[复覆答]|文字)|输出格式",
     r"(?:忽略|无视|忘记|忘掉|不要理会|不用理会|不必理会|跳过|绕过|推翻|覆盖|抛开)[^。!?\n]{0,12}"
     r"(?:指令|指示|提示词?|命令|准则|设定|约束|评[判分审]规则|(?:以上|上述|之前|前面|先前|所有)的?"
     r"(?:一切|所有)?(?:内容|规则|要求|话|说明|限制))",
@@ -316,23 +320,25 @@ def heard_all(texts: pl.Series, risks: bool = True) -> pl.DataFrame:
         texts: messages, none of them null.
         risks: whether ``risky`` is wanted.
     """
-    # Most of fold's work is on Chinese; the rest only needs lower case.
-    folded = [(text.lower() if text.isascii() else fold(text)) + "\n" for text in texts]
-    frame = pl.DataFrame(
-        {"plain": texts, "folded": folded},
-        schema=dict.fromkeys(("plain", "folded"), pl.String()),
-    )
     text = pl.col("folded").str
-    marks = frame.lazy().select(
-        pl.any_horizontal(text.contains(in_column(order)) for order in _ORDERS).alias("ordered"),
-        (text.contains(in_column(HARMLESS)) if risks else pl.lit(False)).alias("harmless"),
+    frame = texts.alias("plain").to_frame().lazy().with_columns(pl.col("plain").cast(pl.String))
+    marks = {"ordered": pl.any_horizontal(text.contains(in_column(order)) for order in _ORDERS)}
+    if risks:
+        marks["harmless"] = text.contains(in_column(HARMLESS))
+    found = (
+        frame.with_columns((folded(pl.col("plain")) + "\n").alias("folded"))
+        .with_columns(**marks)
+        .collect()
     )
-    ordered, harmless = marks.collect().get_columns()
-    plain = texts.to_list()
-    for i in ordered.arg_true():
-        plain[i], folded[i] = heard(plain[i])
-    risky = list(folded)
-    for i in harmless.arg_true():
-        risky[i] = without_harmless(folded[i])
-    columns = {"plain": plain, "folded": folded} | ({"risky": risky} if risks else {})
-    return pl.DataFrame(columns, schema=dict.fromkeys(columns, pl.String()))
+    at = found["ordered"].arg_true()
+    meant = [heard(found["plain"][i]) for i in at]
+    found = found.with_columns(
+        found[name].scatter(at, [one[place] for one in meant]) if meant else found[name]
+        for place, name in enumerate(("plain", "folded"))
+    )
+    if not risks:
+        return found.select("plain", "folded")
+    at = found["harmless"].arg_true()
+    risky = [without_harmless(found["folded"][i]) for i in at]
+    rest = found["folded"].alias("risky")
+    return found.select("plain", "folded").with_columns(rest.scatter(at, risky) if risky else rest)

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
+
+# The stretches of a sentence, as begin and end, outside of which no clause commits
+# (:mod:`simulator.judging.promises.screen` finds them); None where nobody has looked.
+Live = Sequence[Sequence[int]] | None
 
 
 class Clause(NamedTuple):
@@ -11,3 +16,8 @@ class Clause(NamedTuple):
     start: int
     end: int
     firmness: str
+
+
+def alive(live: Live, start: int, end: int) -> bool:
+    """Whether a clause from ``start`` to ``end`` may commit."""
+    return live is None or any(low < end and start < high for low, high in live)

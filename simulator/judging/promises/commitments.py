@@ -9,14 +9,16 @@ except that a reply which asks for the customer's yes makes offers of its promis
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import polars as pl
 
 from simulator.judging.promises import clauses_en, clauses_zh, patterns_en
-from simulator.judging.promises.clauses import Clause
+from simulator.judging.promises.clauses import Clause, Live
 from simulator.judging.promises.screen import may_commit
-from simulator.judging.quantities import Quantity, fold, quantities
+from simulator.judging.quantities import Quantity, fold, folded, quantities
 from simulator.sentences import is_cjk, sentences
 
 
@@ -35,8 +37,7 @@ class Commitment(NamedTuple):
     span: str
 
 
-_FOUND = {
-    "text": pl.UInt32,
+_MADE = {
     "kind": pl.String,
     "value": pl.Float64,
     "unit": pl.String,
@@ -44,9 +45,11 @@ _FOUND = {
     "span": pl.String,
 }
 _CJK = re.compile(r"[㐀-鿿豈-﫿]")
-_CJK_STOP = re.compile(r"(?<=[㐀-鿿豈-﫿）)\]」])[.!?]+(?!\d)|[.!?]+(?=[㐀-鿿豈-﫿])")
+_CJK_STOP = re.compile(r"[.!?](?:(?<=[㐀-鿿豈-﫿）)\]」].)[.!?]*(?!\d)|[.!?]*(?=[㐀-鿿豈-﫿]))")
 _ENGLISH = re.compile(r"[a-z']+ [a-z']+ [a-z']+")
 _LINK = re.compile(r"https?://\S+|www\.\S+|\S+@\S+\.\w+")
+# Where one of these stands, :func:`_masked` may have something to do.
+_MASKED = r"//|www\.|@|[\"「]| '"
 # The customer's own words, or those of others, where they are quoted.
 _QUOTED = re.compile(
     r"(?:\b(?:you|your (?:message|email|post|review)|customer|they|he|she|message)\b[^\"「]{0,40}?|"
@@ -140,7 +143,32 @@ _KINDS = (
         r"补发|物流|到家",
     ),
 )
+_LETTER = re.compile("[a-z]")
+
+
+def _of_script(pattern: str, chinese: bool) -> re.Pattern[str] | None:
+    # The alternatives of `pattern` that words of the one script can meet.
+    parts, depth = [""], 0
+    for place, char in enumerate(pattern):
+        depth += (char == "(") - (char == ")")
+        if char == "|" and not depth and pattern[place - 1] != "\\":
+            parts.append("")
+        else:
+            parts[-1] += char
+    of = [part for part in parts if (_CJK.search(part) is not None) == chinese]
+    return re.compile("|".join(of)) if of else None
+
+
+# A search among the words of one script is several times as fast as one among those of both.
 _KIND = tuple((kind, re.compile(pattern)) for kind, pattern in _KINDS)
+_KIND_EN, _KIND_ZH = (
+    tuple(
+        (kind, found)
+        for kind, pattern in _KINDS
+        if (found := _of_script(pattern, chinese)) is not None
+    )
+    for chinese in (False, True)
+)
 # An act of looking into something is an action even where it names a refund or an account.
 _INQUIRY = re.compile(
     r"(?:'ll|will|going to|can|try to)(?: \w+){0,2}? (?:check|look|review|investigat|"
@@ -184,7 +212,7 @@ def find_commitments(text: str, language: str | None = None) -> list[Commitment]
         return []
     found: list[Commitment] = []
     for sentence in sentences(text):
-        found.extend(_of_sentence(sentence, fold(sentence), is_chinese(language)))
+        found.extend(_of_sentence(sentence, _masked(fold(sentence)), is_chinese(language)))
     return _unless_asked(text, found)
 
 
@@ -200,24 +228,22 @@ def find_all(said: pl.DataFrame, replies: pl.DataFrame) -> pl.DataFrame:
         One row a commitment, in order: ``text`` and the fields of :class:`Commitment`. A reply
         that commits to nothing has no row.
     """
-    distinct = said.select("sentence", "folded").unique("sentence").lazy()
-    maybe = distinct.filter(may_commit(pl.col("folded"))).select("sentence").collect()
-    maybe = said.join(maybe, on="sentence", how="semi", maintain_order="left")
-    found: dict[int, list[Commitment]] = {}
-    known: dict[tuple[str, bool], tuple[Commitment, ...]] = {}
-    for text, sentence, folded, chinese in maybe.select(
-        "text", "sentence", "folded", "chinese"
-    ).iter_rows():
-        made = known.get((sentence, chinese))
-        if made is None:
-            made = known[sentence, chinese] = _of_sentence(sentence, folded, chinese)
-        if made:
-            found.setdefault(text, []).extend(made)
-    whole = dict(replies.filter(pl.col("text").is_in(list(found))).select("text", "reply").rows())
-    rows = [
-        (text, *one) for text, made in found.items() for one in _unless_asked(whole[text], made)
-    ]
-    return pl.DataFrame(rows, schema=_FOUND, orient="row")
+    said = said.select("text", "sentence", "folded", zh="chinese")
+    key = ["sentence", "zh"]
+    distinct = said.select(*key, "folded").unique(key)
+    at = distinct["folded"].str.contains(_MASKED).arg_true()
+    masked = [_masked(sentence) for sentence in distinct["folded"].gather(at)]
+    if masked:
+        distinct = distinct.with_columns(distinct["folded"].scatter(at, masked))
+    maybe = may_commit(distinct)
+    rows = maybe.select("sentence", "folded", "zh", "english", "chinese").iter_rows()
+    made = [_of_sentence(*row) for row in rows]
+    of = [place for place, found in enumerate(made) for _ in found]
+    found = pl.DataFrame(
+        [one for found in made for one in found], schema=_MADE, orient="row"
+    ).hstack(maybe[of].select(key))
+    found = said.select("text", *key).join(found, on=key, how="inner", maintain_order="left_right")
+    return _unless_any_asked(found, replies).select("text", *_MADE)
 
 
 def is_chinese(language: str | None) -> bool:
@@ -227,34 +253,52 @@ def is_chinese(language: str | None) -> bool:
 
 def _unless_asked(text: str, found: list[Commitment]) -> list[Commitment]:
     # A reply that waits for the customer's yes offers what it seems to promise.
-    if any(one.firmness == "firm" for one in found) and _asks_for_yes(text):
+    if any(one.firmness == "firm" for one in found) and _asks_for_yes(fold(text)):
         return [one._replace(firmness="hedged") for one in found]
     return found
 
 
-def _asks_for_yes(text: str) -> bool:
-    return patterns_en.ASKS_FOR_YES.search(fold(text).replace("\\n", "  ")) is not None
+def _unless_any_asked(found: pl.DataFrame, replies: pl.DataFrame) -> pl.DataFrame:
+    firm = found.filter(pl.col("firmness") == "firm").select("text").unique()
+    replies = replies.join(firm, on="text", how="semi")
+    asks = replies.select("text", folded(pl.col("reply"))).filter(
+        pl.col("reply").str.contains(patterns_en.YES)
+    )
+    asking = [text for text, reply in asks.iter_rows() if _asks_for_yes(reply)]
+    hedged = pl.lit("hedged").alias("firmness")
+    return found.with_columns(
+        pl.when(pl.col("text").is_in(asking)).then(hedged).otherwise("firmness").alias("firmness")
+    )
 
 
-def _of_sentence(sentence: str, folded: str, chinese: bool) -> tuple[Commitment, ...]:
-    folded = _masked(folded)
-    if not _CJK.search(folded):
+def _asks_for_yes(folded: str) -> bool:
+    return patterns_en.ASKS_FOR_YES.search(folded.replace("\\n", "  ")) is not None
+
+
+def _of_sentence(
+    sentence: str, folded: str, zh: bool, english: Live = None, chinese: Live = None
+) -> tuple[Commitment, ...]:
+    if folded.isascii() or not _CJK.search(folded):
         # A full stop without a space, as in chats, still ends a Chinese sentence only.
-        return tuple(_commitments(sentence, folded, clauses_en.clauses(folded)))
+        return tuple(_commitments(sentence, folded, clauses_en.clauses(folded, english)))
     found: list[Commitment] = []
     start = 0
     for end in [*(m.end() for m in _CJK_STOP.finditer(folded)), len(folded)]:
         part, plain = sentence[start:end], folded[start:end]
         if part.strip():
             made: list[Clause] = []
-            if chinese or _chinese(plain):
-                made = clauses_zh.clauses(plain)
+            if zh or _chinese(plain):
+                made = clauses_zh.clauses(plain, _from(chinese, start))
             # Words of the one language behind a sentence of the other do not hide it.
             if not made and _ENGLISH.search(plain):
-                made = clauses_en.clauses(plain)
+                made = clauses_en.clauses(plain, _from(english, start))
             found.extend(_commitments(part, plain, made))
         start = end
     return tuple(found)
+
+
+def _from(live: Live, start: int) -> Live:
+    return live and [(low - start, high - start) for low, high in live]
 
 
 def _chinese(text: str) -> bool:
@@ -288,19 +332,26 @@ def _commitments(sentence: str, folded: str, found: list[Clause]) -> list[Commit
             for a, b in ((low, clause.start), (clause.end, high)):
                 if not near and _adverbial(folded[a:b]):
                     near = [q for q in amounts if a <= q.start < b]
-        kind = _kind(words, folded[: clause.start])
+        # Only a pronoun looks back; else the same words are of the same kind everywhere.
+        before = folded[: clause.start] if _PRONOUN.search(words) else ""
+        kind = _kind(words, before)
         span = sentence[clause.start : clause.end].strip()
         for value, unit in _largest(near, kind):
             made.append(Commitment(kind, value, unit, clause.firmness, span))
     return made
 
 
+@lru_cache(maxsize=65536)
 def _kind(words: str, before: str) -> str:
     if _INQUIRY.search(words) and not _MONEY_ACT.search(words):
         return "action"
     # "It will arrive tomorrow" is about what was named before.
-    for place in (words, before) if _PRONOUN.search(words) else (words,):
-        for kind, pattern in _KIND:
+    for place in (words, before) if before and _PRONOUN.search(words) else (words,):
+        if place.isascii() or not _CJK.search(place):
+            kinds = _KIND_EN
+        else:
+            kinds = _KIND if _LETTER.search(place) else _KIND_ZH
+        for kind, pattern in kinds:
             if pattern.search(place):
                 return kind
     return "other" if _VOW.search(words) or not _ACTOR.search(words) else "action"
@@ -311,7 +362,7 @@ def _adverbial(text: str) -> bool:
     return len(text) <= 40 and _WHEN.search(text) is not None
 
 
-def _largest(near: list[Quantity], kind: str) -> list[tuple[float | None, str | None]]:
+def _largest(near: Sequence[Quantity], kind: str) -> list[tuple[float | None, str | None]]:
     # One value for each dimension: an amount and a time are two promises.
     values: list[tuple[float | None, str | None]] = []
     money = [q for q in near if q.unit in ("money", "percent")]

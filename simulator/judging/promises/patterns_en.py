@@ -9,11 +9,12 @@ from __future__ import annotations
 import re
 
 CUT = re.compile(
-    r"\s*[,;:]\s+|(?:\\n)+|\s+[-–]+\s+|\n+"
-    r"|\s+(?:and|but|so|then|because|while|&|"
+    # Its first character is one of few, so that the search can leap to the next of them.
+    r"[\s,;:\\](?:(?<=[,;:])\s+|(?<=\\)n(?:\\n)*|(?<=\s)\s*(?:[,;:]|[-–]+)\s+|(?<=\n)\n*"
+    r"|(?<=\s)\s*(?:and|but|so|then|because|while|&|"
     r"&amp;)\s+(?:that\s+)?(?=(?:then\s+)?(?:we|i|you|your|our|the|it|they|a|an|"
     r"someone|this|that|one of)\b|(?:we|i|you|they|it)')"
-    r"|\s+and\s+(?=(?:will|should|may|might|can)\b)"
+    r"|(?<=\s)\s*and\s+(?=(?:will|should|may|might|can)\b))"
 )
 SOFT = re.compile(
     r"\b(?:usually|normally|typically|generally|often|sometimes|in most cases|most of the time|"
@@ -265,9 +266,11 @@ TRYING = (
     *("probab", "consid"),
 )
 MAYBE = (
-    *("you", "qualif", "best", "able to do", "allow", "'ll ", "likely to", "fingers", "ing to"),
-    *("ally ", "let", "see what"),
+    *("eligib", "able to", "qualif", "receiv", " get", "hear", "see ", "doing", "allow", "likely"),
+    *("hopefully", "probably", "fingers", "ing to", "ally "),
 )
+MODALS = ("can", "ould", "may", "might", "able to", "'d", "ought")
+CASES = ("delay", "exception", "discount", "voucher", "change", "review")
 OFTENS = ("ally", "often", "sometimes")
 OURS = re.compile(r"\b(?:we|i)(?: |')|^(?:happy|glad) to\b")
 SO = (" so", " so that", " so ", " so that ")
@@ -359,6 +362,9 @@ ASKS_FOR_YES = re.compile(
     r"do you (?:confirm|want to proceed|wish to proceed)|\(yes/no\)|\byes or no\b|do you agree"
 )
 
+# Whoever asks for a yes says one of these.
+YES = "please confirm|yes|proceed|go ahead|do you (?:agree|confirm)"
+
 
 # Of each clause that commits, one of these words is found.
 TRIGGER = re.compile(
@@ -367,16 +373,19 @@ TRIGGER = re.compile(
     r"rest|let|allow|fing|if|whe|that|happy|glad|expect|guaranteed|legally|exp)|"
     r"\d|day|hour|week|month|minute|to(?:day|night|morrow)|immediately|instantly|\bby\b"
 )
-# Of each clause that commits, one of these rows is found; the screen relaxes them.
+# Of each clause that commits, one of these rows is found; the screen relaxes them. What reads more
+# than its own clause (OFFER, WISHED) is not among them.
 COMMITTING: tuple[tuple[str, ...], ...] = (
-    *((rule.pattern,) for rule in (NO_FEE, WORD, DOING, WE_FLAT, TRIES, MAY)),
-    *((rule.pattern,) for rule in (IF_WANTED, OFFER)),
-    (HELPS.pattern, WISHED.pattern),
+    *((rule.pattern,) for rule in (NO_FEE, WE_FLAT, MAY)),
+    ("|".join(VOWS), WORD.pattern),
+    ("ing|expect", DOING.pattern),
+    ("|".join(TRYING), TRIES.pattern),
+    *((rule.pattern,) for rule in (IF_WANTED, HELPS)),
     (r"'ll|\bwil|\bshall\b|going\s+to|gonna|\bill\b",),
     (FLAT_VERB, TIMEY.pattern),
     (OFTEN, THING),
     (CASE, MIGHT),
-    (COMPANY + r"\s*" + OPEN.pattern,),
-    (OPEN.pattern + SERVED.pattern,),
-    (THING, OPEN.pattern + OUTCOME_VERB.pattern),
+    ("|".join(MODALS), COMPANY + r"\s*" + OPEN.pattern),
+    ("|".join(MODALS), OPEN.pattern + SERVED.pattern),
+    ("|".join(MODALS), THING, OPEN.pattern + OUTCOME_VERB.pattern),
 )

@@ -8,9 +8,11 @@ and more: the screen lets too much through, never too little.
 
 from __future__ import annotations
 
+from functools import cache
+
 import polars as pl
 
-from simulator.judging.promises import clauses_zh, patterns_en
+from simulator.judging.promises import patterns_en, patterns_zh
 
 # Python and Rust mean the same by \w, \b and \s in these characters (Latin, Chinese, their marks,
 # arrows and pictures). Text with any other goes to the rules unscreened.
@@ -21,9 +23,28 @@ _PLAIN = (
 )
 # In such text these mean the same or more, and need no tables of Unicode.
 _PLAINER = {r"\b": r"(?-u:\b)", r"\d": "[0-9]"}
+_MARK = "\x1e"
+# Of each language: letters without which it has no words, ends of clauses, offers, and the rest.
+_LANGUAGES = (
+    (
+        "english",
+        "[a-z]",
+        r"([,;:]\s|\n|\\n)",
+        patterns_en.OFFER.pattern,
+        patterns_en.COMMITTING,
+    ),
+    (
+        "chinese",
+        r"[\u{3400}-\u{9fff}\u{f900}-\u{faff}]",
+        "([,;:\n~!?。！？；，]+)",
+        patterns_zh.OFFER.pattern,
+        patterns_zh.COMMITTING,
+    ),
+)
 _LOOKS = ("(?=", "(?!", "(?<=", "(?<!")
 
 
+@cache
 def relaxed(pattern: str) -> str:
     """``pattern`` without lookarounds, anchors, counts and possessive repeats: it matches no less.
 
@@ -55,10 +76,15 @@ def relaxed(pattern: str) -> str:
     return "".join(out)
 
 
-def _any(folded: pl.Expr, rows: tuple[tuple[str, ...], ...]) -> pl.Expr:
-    return pl.any_horizontal(
-        pl.all_horizontal(folded.str.contains(relaxed(pattern)) for pattern in row) for row in rows
-    )
+def _hits(texts: pl.DataFrame, rows: tuple[tuple[str, ...], ...]) -> pl.DataFrame:
+    # Each pattern of a row reads only what those before it have left.
+    found = []
+    for row in rows:
+        of = texts
+        for pattern in row:
+            of = of.filter(pl.col("folded").str.contains(relaxed(pattern)))
+        found.append(of)
+    return pl.concat(found)
 
 
 def odd(text: pl.Expr) -> pl.Expr:
@@ -66,11 +92,52 @@ def odd(text: pl.Expr) -> pl.Expr:
     return ~text.str.contains(_PLAIN)
 
 
-def may_commit(folded: pl.Expr) -> pl.Expr:
-    """Whether a folded sentence may hold a commitment; false only where the rules find none."""
-    chinese = folded.str.contains(r"[\u{3400}-\u{9fff}\u{f900}-\u{faff}]")
+def may_commit(texts: pl.DataFrame) -> pl.DataFrame:
+    """Those rows whose sentence may hold a commitment; none is lost.
+
+    Args:
+        texts: with ``folded``, the sentences as the rules read them.
+
+    Returns:
+        The rows in their order, with ``english`` and ``chinese``: in which stretches of characters,
+        as pairs of begin and end, a clause of that language may commit; null for anywhere.
+    """
+    text = pl.col("folded")
+    rows = texts.select("folded").with_row_index("row")
+    strange = rows.filter(odd(text)).select("row", strange=pl.lit(True))
+    kept, live = [strange.select("row")], []
+    # Only words of its own language make a rule hold. Offers alone read more than one clause.
+    for language, written, ends, offer, committing in _LANGUAGES:
+        of = rows.filter(text.str.contains(written))
+        found = _live(of, ends, committing).rename({"live": language})
+        live.append(found)
+        kept += [found.select("row"), of.filter(text.str.contains(relaxed(offer))).select("row")]
     return (
-        _any(folded, patterns_en.COMMITTING)
-        | (chinese & _any(folded, clauses_zh.COMMITTING))
-        | odd(folded)
+        texts.with_row_index("row")
+        .join(pl.concat(kept).unique(), on="row", how="semi", maintain_order="left")
+        .join(live[0], on="row", how="left", maintain_order="left")
+        .join(live[1], on="row", how="left", maintain_order="left")
+        .join(strange, on="row", how="left", maintain_order="left")
+        .with_columns(
+            pl.when(pl.col("strange").is_null()).then(pl.col(language).fill_null([]))
+            for language, *_ in _LANGUAGES
+        )
+        .drop("row", "strange")
+    )
+
+
+def _live(rows: pl.DataFrame, ends: str, committing: tuple[tuple[str, ...], ...]) -> pl.DataFrame:
+    # No clause reaches over one of its language's ends, and these rules read one clause at a time.
+    cut = pl.col("folded").str.replace_all(ends, "${1}" + _MARK).str.split(_MARK)
+    parts = rows.select("row", cut).explode("folded", empty_as_null=True)
+    of = _hits(parts.select("folded").unique(), committing).unique()
+    found = parts.join(of.with_columns(hit=True), on="folded", how="left", maintain_order="left")
+    length = pl.col("folded").str.len_chars().cast(pl.Int64)
+    end = length.cum_sum().over("row")
+    return (
+        found.filter(pl.col("row").is_in(found.filter("hit")["row"].unique().implode()))
+        .with_columns(pl.concat_list(end - length, end).alias("live"))
+        .filter("hit")
+        .group_by("row", maintain_order=True)
+        .agg("live")
     )
