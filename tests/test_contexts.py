@@ -263,7 +263,7 @@ TURN = st.tuples(st.sampled_from(["customer", "agent", "bot"]), st.sampled_from(
 
 
 @given(st.lists(TURN, min_size=1, max_size=8), st.lists(TURN, max_size=8), st.data())
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_property_causal(said: Said, other: Said, data: st.DataObject) -> None:
     cut = data.draw(st.integers(min_value=1, max_value=len(said)))
     # The turn after the cut must not be the customer's, or the decision point itself would move.

@@ -16,7 +16,7 @@ from tests.test_llm_judge import RISKY, SYSTEM, JudgeServer
 SMALL = (
     "history.sample.days=14",
     "history.sample.contacts_per_day=100",
-    "history.sample.conversations=120",
+    "history.sample.conversations=80",
     "simulation.days=2",
     "simulation.replications=2",
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binom
 from statsmodels.stats.multitest import multipletests
@@ -19,6 +19,7 @@ some = st.lists(st.floats(1e-6, 1.0), min_size=1, max_size=12)
 
 
 @given(some)
+@settings(max_examples=40, deadline=None)
 def test_property_agrees_with_statsmodels(p_values: list[float]) -> None:
     rejected, adjusted, *_ = multipletests(p_values, ALPHA, "holm")
     ours = holm(p_values, ALPHA)

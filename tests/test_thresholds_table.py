@@ -225,7 +225,7 @@ def test_exact_a_segments_own_draw_counts_in_it_alone() -> None:
 
 # --- labels reused -------------------------------------------------------------------------------
 
-RUNS, DELTA, LIMIT, GRID = 2000, 0.1, 0.05, (0.95, 0.9, 0.8, 0.65, 0.5, 0.35, 0.2, 0.0)
+RUNS, DELTA, LIMIT, GRID = 1500, 0.1, 0.05, (0.95, 0.9, 0.8, 0.65, 0.5, 0.35, 0.2, 0.0)
 
 
 def world(seed: int, way: str) -> pl.DataFrame:
