@@ -17,9 +17,9 @@ quickstart:
 test *ARGS:
     .venv/bin/pytest {{ARGS}}
 
-# gates against 200 histories whose truth is known (a minute or two on two cores)
-test-planted *ARGS:
-    .venv/bin/pytest -m slow tests/planted_truth -s {{ARGS}}
+# the slower tests: gates on planted truth, coverage of the bounds by simulation (two minutes)
+test-slow *ARGS:
+    .venv/bin/pytest -m slow {{ARGS}}
 
 # the tests with real language models, on the processor, in a virtual environment of their own
 # (4 GB; where pip would bring torch for GPUs, put its CPU build there first: `shadowdesk doctor`)

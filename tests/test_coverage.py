@@ -24,6 +24,8 @@ from simulator.evidence.future import future_lower, future_upper
 from simulator.evidence.inversion import Stratum
 from simulator.evidence.rates import allocate, stratified_lower, stratified_upper
 
+pytestmark = pytest.mark.slow
+
 ALPHA = 0.05
 N = 20_000
 LABELS = 400

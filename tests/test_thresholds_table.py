@@ -284,10 +284,12 @@ def rarely_wrong(way: str) -> None:
     assert (wrong - DELTA) / math.sqrt(DELTA * (1 - DELTA) / RUNS) < 4
 
 
+@pytest.mark.slow
 def test_analytic_a_wrong_threshold_is_as_rare_as_stated() -> None:
     rarely_wrong("as it is")
 
 
+@pytest.mark.slow
 def test_mutation_labels_that_chose_and_certify_are_wrong_too_often() -> None:
     with pytest.raises(AssertionError):
         rarely_wrong("reused")

@@ -15,9 +15,9 @@ RunPath = Annotated[Path, typer.Argument(help="Folder of a run.", show_default=F
 
 def gate(
     run: RunPath,
-    candidate: Annotated[str | None, typer.Option(help="Default: of [proposal].")] = None,
-    stage: Annotated[str | None, typer.Option(help="Default: of [proposal].")] = None,
-    segment: Annotated[str | None, typer.Option(help="Default: of [proposal], or all.")] = None,
+    candidate: Annotated[str | None, typer.Option(help="Default: that of \\[proposal].")] = None,
+    stage: Annotated[str | None, typer.Option(help="Default: that of \\[proposal].")] = None,
+    segment: Annotated[str | None, typer.Option(help="Default: of \\[proposal], or all.")] = None,
     json_: Annotated[bool, typer.Option("--json", help="Print the gates as JSON.")] = False,
     self_test: Annotated[
         bool,
@@ -83,7 +83,9 @@ def gate(
     if not found:
         typer.echo("  no gate was tested here; there is no evidence to go on")
     for row in found:
-        typer.echo(f"  {row['status']:<12} {row['metric']:<22} {row['reason']}")
+        more = row["labels_needed"]
+        needed = f"; some {more} more labels may settle it" if more else ""
+        typer.echo(f"  {row['status']:<12} {row['metric']:<22} {row['reason']}{needed}")
         if row["overridden_by"]:
             typer.echo(
                 f"  {'overridden':<12} {'':<22} by {row['overridden_by']}, until "

@@ -34,9 +34,9 @@ def draw(
     out: Annotated[
         Path, typer.Option(help="The sheet, a .csv; its page lies beside it.", show_default=False)
     ],
-    candidate: Annotated[str | None, typer.Option(help="Default: of [proposal].")] = None,
-    stage: Annotated[str | None, typer.Option(help="Default: of [proposal].")] = None,
-    segment: Annotated[str | None, typer.Option(help="Default: of [proposal], or all.")] = None,
+    candidate: Annotated[str | None, typer.Option(help="Default: that of \\[proposal].")] = None,
+    stage: Annotated[str | None, typer.Option(help="Default: that of \\[proposal].")] = None,
+    segment: Annotated[str | None, typer.Option(help="Default: of \\[proposal], or all.")] = None,
     no_bot: Annotated[
         int,
         typer.Option(help="Conversations without automatic reply: the interception gate's."),

@@ -23,7 +23,8 @@ def breakdown(
     The smallest share of the diverged conversations that must be contained so that the saving and
     the gates on service level and complaints hold, if the others come back and complain as the log
     has it. On the line through the central case (the assumed share) and the best case (all are
-    contained; at the central case's complaints).
+    contained; at the central case's complaints); of service, where the central case keeps the limit
+    and the worst does not, on the line through these two.
 
     Args:
         kpis: table ``kpis``.
@@ -52,6 +53,16 @@ def breakdown(
         suffix="_best",
         maintain_order="left",
     )
+    # What replay cannot know hits the desk otherwise than the line says: the worst case stands for
+    # no conversation contained, where service is concerned (its complaints are no matter of that).
+    both = both.join(
+        values.filter(pl.col("bound") == "worst", pl.col("metric").is_in(_SERVICE)).select(
+            *place, pl.col("estimate").alias("estimate_worst")
+        ),
+        on=place,
+        how="left",
+        maintain_order="left",
+    )
     cells = values.filter(pl.col("bound") == "best").select(place[:3]).unique()
     both = both.join(cells, on=place[:3], how="semi", maintain_order="left")
     if assumed >= 1 or both.is_empty():
@@ -74,10 +85,13 @@ def breakdown(
     sign = pl.when(metric.is_in(_HARMS)).then(-1.0).otherwise(1.0)
     limit = metric.replace_strict(limits, default=None, return_dtype=pl.Float64)
     best, central = sign * (at_best - limit), sign * (pl.col("estimate") - limit)
+    worst = sign * (pl.col("estimate_worst") - limit)
     crossing = assumed - central * (1 - assumed) / (best - central)
     needed = (
         pl.when(best < 0)
         .then(None)
+        .when((worst < 0) & (central >= 0))
+        .then(assumed * -worst / (central - worst))
         # More contained conversations do not help this limit: it holds as it is.
         .when(best <= central)
         .then(0.0)

@@ -1,6 +1,6 @@
 """A recommendation beyond the truly safe stage is as rare as stated: 200 planted histories.
 
-Slow (a minute or two on two cores): ``just test-planted``. At a level of 5 % ten of 200 are
+Slow (a minute or two on two cores): ``just test-slow``. At a level of 5 % ten of 200 are
 expected at the worst; more than 17 would come of it once in a hundred studies.
 """
 
