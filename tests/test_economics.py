@@ -185,6 +185,25 @@ def test_the_breakdown_value_is_where_the_line_crosses(priced):
     assert breakdown(kpis, priced_costs, (), 1.0).equals(empty("costs"))
 
 
+def test_what_must_end_well_for_the_service_is_read_off_the_worst_case():
+    """Lost: -.1 if all are contained, 0 if half are, .06 if none is; .03 is halfway from there."""
+    rows = [
+        {"stage": "auto", "candidate": "x", "segment": "all", "bound": bound, "metric": metric}
+        | {"estimate": estimate, "n": 10, "unit": "u", "method": "m"}
+        for metric, estimates in (
+            ("service_level_loss", {"best": -0.1, "central": 0.0, "worst": 0.06}),
+            ("saving_money", {"best": 9.0, "central": 9.0, "worst": -9.0}),
+        )
+        for bound, estimate in estimates.items()
+    ]
+    kpis = build("kpis", [row for row in rows if row["metric"] != "saving_money"])
+    costs = build("costs", [row for row in rows if row["metric"] == "saving_money"])
+    gate = Gate(metric="service_level_loss", limit=0.03)
+    found = breakdown(kpis, costs, (gate,), 0.5)
+    assert value(found, "breakdown_contained_share", "central") == pytest.approx(0.25)
+    assert value(breakdown(kpis, costs, (), 0.5), "breakdown_contained_share", "central") == 0
+
+
 def point(turn, mode, draft=None, stage="s"):
     return {
         "stage": stage,
