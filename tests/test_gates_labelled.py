@@ -603,3 +603,17 @@ def test_exact_unequal_weights_bound_no_future_traffic_and_weigh_what_is_settled
     assert found_["all", "settled_share"]["status"] == "fail"
     equal = one.judged(one.evidence(), future, settled)
     assert {row["status"] for (s, _), row in equal.items() if s == "all"} == {"pass"}
+
+
+def test_exact_a_promise_that_one_of_two_sees_is_not_held_against_people() -> None:
+    one = World((40, 40, 4), (1000, 400, 4))
+    evidence = with_turns(with_people(one, (40, 40, 20), (1000, 500, 30)))
+    people = evidence.labels.filter(pl.col("candidate") == "human")
+    second = people.with_columns(
+        pl.lit("bob").alias("labeller"), pl.lit(value=False).alias("risky_promise")
+    )
+    both = evidence._replace(labels=pl.concat([evidence.labels, second]))
+    row = one.judged(both, EXCESS)["all", "risky_promise_excess"]
+    ours = [Stratum(40, 40, 4), Stratum(1000, 400, 4)]
+    theirs = [Stratum(40, 40, 0), Stratum(1000, 500, 0)]
+    assert row["high"] == difference_upper(ours, theirs, ALPHA, "this history")

@@ -181,11 +181,14 @@ class _Found:
             )
             .group_by("conversation_id", "labeller")
             .agg(pl.col("said").any(ignore_nulls=False).alias("here"))
+            # A promise that only one of two readers sees must not make our agents look worse.
+            .group_by("conversation_id")
+            .agg(pl.when(pl.col("here").n_unique() == 1).then(pl.col("here").first()).alias("here"))
         )
         whole = (
             labels.filter(pl.col("unit") == "conversation")
             .join(domain, on="conversation_id", how="semi")
-            .join(risky, on=["conversation_id", "labeller"], how="left")
+            .join(risky, on="conversation_id", how="left")
             .with_columns(pl.col("here").alias("risky_promise"))
             .select(labels.columns)
         )
