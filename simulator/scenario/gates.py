@@ -155,7 +155,8 @@ class Evidence(Model):
     """``[evidence]``: how old it may be, and whether a threshold is looked for."""
 
     max_age_days: Annotated[int, limits(1, 36_500)] | None = Field(
-        default=None, description="older labels, or a history half of which is older, certify nothing"
+        default=None,
+        description="of labels, and of half of the conversations: what is older is stale",
     )
     as_of: date | None = Field(
         default=None, description="the day for which age and overrides count; default: today"
