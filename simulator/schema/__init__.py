@@ -8,7 +8,7 @@ is every conversation.
 
 from __future__ import annotations
 
-from simulator.schema import backtest, conversations, desk, staffing
+from simulator.schema import backtest, comparison, conversations, desk, staffing
 from simulator.schema.columns import (
     ACTION_PROBS,
     ACTIONS,
@@ -41,6 +41,7 @@ TABLES: dict[str, Table] = {
     **desk.TABLES,
     **staffing.TABLES,
     **backtest.TABLES,
+    **comparison.TABLES,
 }
 
 __all__ = [

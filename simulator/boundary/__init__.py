@@ -1,0 +1,1 @@
+"""Boundary cases of a history, as data to tune a model with."""

@@ -1,0 +1,1 @@
+"""Candidates side by side: what differs, where, and whether chance explains it."""
