@@ -1,6 +1,6 @@
 """Decision points, what is replayed, and what is supplied where the log is silent."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import polars as pl
@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simulator.candidates import Said, context_hash
+from simulator.errors import HistoryError
 from simulator.history.assume import fill
 from simulator.replay.decision_points import decision_points
 from simulator.replay.sampling import sampled
@@ -202,3 +203,34 @@ def test_elapsed_times_of_chats_at_once_count_once():
     )
     assert overlap_share(log) == pytest.approx(250 / 320)
     assert overlap_share(log.with_columns(agent_id=pl.lit(None, pl.String))) == 1.0
+
+
+def started(conversations):
+    first = datetime(2026, 3, 2, tzinfo=UTC)
+    days = [first + timedelta(days=i % 10) for i in range(conversations.height)]
+    return conversations.with_columns(pl.Series("started_at", days, pl.Datetime("us", "UTC")))
+
+
+@pytest.mark.parametrize("size", [None, 30])
+def test_a_replay_since_a_day_leaves_out_what_began_before_and_still_stands_for_all(size):
+    conversations = started(conversations_of(300))
+    points = build("decision_points", [a_point(c) for c in conversations["conversation_id"]])
+    since = datetime(2026, 3, 8, tzinfo=UTC)
+    kept, weighted = sampled(points, conversations, size, Streams(1), since)
+    there = weighted.filter(pl.col("weight").is_not_null())
+    assert set(there["conversation_id"]) == set(kept["conversation_id"])
+    assert there["started_at"].min() >= since
+    assert there.height == (120 if size is None else 30)
+    by_stratum = there.group_by("intent").agg(pl.col("weight").sum())
+    assert dict(by_stratum.iter_rows()) == pytest.approx(
+        {"refund": 100.0, "delivery": 100.0, None: 100.0}
+    )
+
+
+def test_a_replay_since_a_day_without_conversations_is_refused():
+    conversations = started(conversations_of(30))
+    points = build("decision_points", [a_point(c) for c in conversations["conversation_id"]])
+    with pytest.raises(HistoryError, match="up to 2026-03-11"):
+        sampled(points, conversations, None, Streams(1), datetime(2026, 4, 1, tzinfo=UTC))
+    with pytest.raises(HistoryError, match="no conversation has a started_at"):
+        sampled(points, conversations_of(30), None, Streams(1), datetime(2026, 3, 3, tzinfo=UTC))

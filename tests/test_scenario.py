@@ -81,6 +81,17 @@ def test_every_default_number_has_a_source(write):
             "[proposal]\ncandidate = 'nobody'\nstage = 'assist'",
             "pilot.toml: proposal.candidate = 'nobody'; ",
         ),
+        (
+            "[candidates.tuned]\nkind = 'recorded'\nsource = 'x.csv'\ntrained_until = 2026-03-02",
+            "candidates.tuned.trained_until = '2026-03-02'; it would be replayed on conversations "
+            "that it was tuned on; expected replay.since = 2026-03-02 or later",
+        ),
+        (
+            "[candidates.tuned]\nkind = 'recorded'\nsource = 'x.csv'\ntrained_until = 2026-03-02"
+            "\n[replay]\nsince = 2026-03-01",
+            "expected replay.since = 2026-03-02 or later",
+        ),
+        ("[replay]\nsince = 'May'", "replay.since = 'May'; expected a date such as 2026-03-01"),
         ("[simulation]\nseed = 'x'", "pilot.toml: simulation.seed = 'x'"),
         (
             "[[simulation.outages]]\nstarts = '12:00'\nends = '11:00'",

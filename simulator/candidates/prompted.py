@@ -72,6 +72,23 @@ def make(config: Candidate, materials: Materials) -> Answerer:
     return Answerer(answer, [backends.identity(model), decide], chat_of, asks, ready, close)
 
 
+def asked(config: Candidate, materials: Materials) -> Callable[[Point], tuple[Message, ...]]:
+    """What the candidate is asked first at a point: the whole chat, as long as it may be.
+
+    With a prompt that decides first, this is the question for the action.
+
+    Args:
+        config: of kind prompted; no model is needed.
+        materials: knowledge and policy.
+
+    Raises:
+        ScenarioError: the prompt file is missing or has a fault.
+    """
+    assert config.prompt is not None
+    chat_of = _chats(config, load(config.prompt), materials)
+    return lambda point: _messages(chat_of(point))
+
+
 def _driven(backend: Backend, work: Iterator[_Work]) -> Iterator[tuple[int, Reply]]:
     """Keep the backend's hands full, in order of the points; replies as they come."""
     numbered = enumerate(work)
@@ -133,7 +150,7 @@ class _Asking:
     ) -> Generator[Ask, Completion, Completion]:
         """The completion of the chat and what ``further`` was said in it."""
         while True:
-            messages = (*self._messages(), *further)
+            messages = (*_messages(self.chat, self.dropped, self.system_role), *further)
             # Of its own: the answer must not hang on what else is asked in the same run.
             drawn = stable_hash([repr((self.seed, messages, choices))])[0]
             ask = Ask(messages, max_tokens, choices, int(drawn) % 2**31)
@@ -148,22 +165,6 @@ class _Asking:
             if done.error is None:
                 self.spent.append(done)
             return done
-
-    def _messages(self) -> tuple[Message, ...]:
-        n = self.dropped
-        messages = _joined(self.chat.said[n:])
-        # The last is the customer's: that is what a decision point is.
-        texts = [messages.pop().content, self.chat.ask]
-        messages.append(Message("user", "\n\n".join(text for text in texts if text)))
-        if n:
-            messages = _before(f"[{n} earlier message{'s' * (n > 1)} left out]", messages)
-        elif messages[0].role == "assistant":
-            messages.insert(0, Message("user", _OPENS))
-        if not self.chat.system:
-            return tuple(messages)
-        if self.system_role:
-            return (Message("system", self.chat.system), *messages)
-        return tuple(_before(self.chat.system, messages))
 
     def _shortened(self, messages: tuple[Message, ...], done: Completion) -> bool:
         """Drop the oldest turns, as many as seem needed; false where none is left to drop."""
@@ -201,6 +202,24 @@ class _Asking:
     def _total(self, field: str) -> Any:
         known = [found for one in self.spent if (found := getattr(one, field)) is not None]
         return sum(known) if known else None
+
+
+def _messages(chat: _Chat, dropped: int = 0, system_role: bool = True) -> tuple[Message, ...]:
+    """The chat without its ``dropped`` oldest turns."""
+    messages = _joined(chat.said[dropped:])
+    # The last is the customer's: that is what a decision point is.
+    texts = [messages.pop().content, chat.ask]
+    messages.append(Message("user", "\n\n".join(text for text in texts if text)))
+    if dropped:
+        gone = f"[{dropped} earlier message{'s' * (dropped > 1)} left out]"
+        messages = _before(gone, messages)
+    elif messages[0].role == "assistant":
+        messages.insert(0, Message("user", _OPENS))
+    if not chat.system:
+        return tuple(messages)
+    if system_role:
+        return (Message("system", chat.system), *messages)
+    return tuple(_before(chat.system, messages))
 
 
 def _chats(config: Candidate, prompt: Prompt, materials: Materials) -> Callable[[Point], _Chat]:

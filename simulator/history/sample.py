@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -31,7 +31,6 @@ from simulator.retrieval import Retriever
 from simulator.scenario import SampleConfig
 from simulator.streams import Streams
 
-FIRST_DAY = date(2026, 3, 2)  # a Monday
 RunDesk = Callable[[pl.DataFrame, pl.DataFrame, pl.DataFrame], pl.DataFrame]
 
 
@@ -55,7 +54,7 @@ def generate(
     """Make the operation; the same arguments give the same tables.
 
     Args:
-        config: how many days from 2 March 2026 (a Monday), how many first contacts on an average
+        config: from which day on, how many days, how many first contacts on an average
             working day (recontacts of the same day come on top), and how many of the answered
             conversations have turns: a random sample stratified by intent and language, whose
             ``weight`` is the stratum's answered conversations over those with turns.
@@ -70,10 +69,10 @@ def generate(
     streams = Streams(config.seed)
 
     def midnight(day: int) -> datetime:
-        local = datetime.combine(FIRST_DAY + timedelta(days=day), time(), zone)
+        local = datetime.combine(config.first_day + timedelta(days=day), time(), zone)
         return local.astimezone(UTC)
 
-    weekdays = [(FIRST_DAY + timedelta(days=day)).weekday() for day in range(config.days)]
+    weekdays = [(config.first_day + timedelta(days=day)).weekday() for day in range(config.days)]
     planned = sample_demand.plan(config, weekdays, streams)
     roster = sample_staffing.roster(config, weekdays, planned, streams)
     teams = sample_staffing.teams()

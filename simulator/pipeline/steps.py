@@ -168,16 +168,16 @@ class Steps:
         def work() -> Frames:
             turns, conversations = self._read("turns", "conversations")
             found = decision_points(turns, conversations)
-            size = self.scenario.replay.sample
-            kept, weighted = sampled(found, conversations, size, self.streams)
+            size, since = one.replay.sample, one.replayed_from
+            kept, weighted = sampled(found, conversations, size, self.streams, since)
             there = kept.select("conversation_id").unique(maintain_order=True)
             weights = weighted.with_columns(pl.col("weight").fill_null(1.0))
             replayed = there.join(weights, on="conversation_id").sort("conversation_id")
             return {"decision_points": kept, "replayed": conform("replayed", replayed)}
 
-        settings = self.scenario.replay.sample
-        outputs = ["decision_points", "replayed"]
-        self._stage(["turns", "conversations"], settings, outputs, work)
+        one = self.scenario
+        settings = [one.replay.sample, str(one.replayed_from)]
+        self._stage(["turns", "conversations"], settings, ["decision_points", "replayed"], work)
 
     def contexts(self) -> None:
         """What each point is about, judged from the turns up to it."""

@@ -79,7 +79,7 @@ def replay(
     asking = _Asking(answerer, kept)
     frames, all_known = [], dict[str, Kept]()
     try:
-        for chunk in _chunks(points, turns, conversations, contexts):
+        for chunk in points_seen(points, turns, conversations, contexts):
             keys = [fingerprint(print_of, answerer.sight(point)) for point in chunk]
             known = asking.known(keys, chunk, progress)
             frames.append(_rows(name, chunk, keys, known))
@@ -197,12 +197,20 @@ def _account(name: str, shadow: pl.DataFrame, known: dict[str, Kept]) -> pl.Data
     )
 
 
-def _chunks(
+def points_seen(
     points: pl.DataFrame,
     turns: pl.DataFrame,
     conversations: pl.DataFrame,
     contexts: pl.DataFrame,
 ) -> Iterator[list[Point]]:
+    """Decision points as candidates see them, some thousands at a time.
+
+    Args:
+        points: table ``decision_points``.
+        turns: table ``turns``.
+        conversations: table ``conversations`` (channel, language).
+        contexts: table ``contexts``; may be empty.
+    """
     wanted = points.select("conversation_id").unique()
     said = dict(seen(turns.join(wanted, on="conversation_id", how="semi", maintain_order="left")))
     rows = (

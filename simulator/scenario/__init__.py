@@ -7,6 +7,8 @@ Loading lives in :mod:`simulator.scenario_file`.
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, time
+
 from pydantic import field_validator, model_validator
 
 from simulator.scenario.candidates import Candidate, LanguageModel, Replay, Server, Tables
@@ -110,6 +112,13 @@ class Scenario(Model):
         prices = self.money.prices
         return {name: prices[one.price] for name, one in self.candidates.items() if one.price}
 
+    @property
+    def replayed_from(self) -> datetime | None:
+        """When the first conversations begin that are replayed; null: all are."""
+        if self.replay.since is None:
+            return None
+        return datetime.combine(self.replay.since, time(), self.history.zone).astimezone(UTC)
+
     @field_validator("candidates")
     @classmethod
     def _human(cls, candidates: dict[str, Candidate]) -> dict[str, Candidate]:
@@ -124,6 +133,19 @@ class Scenario(Model):
                     found=one.kind,
                 )
         return candidates
+
+    @model_validator(mode="after")
+    def _held_out(self) -> Scenario:
+        since = self.replay.since
+        for name, one in self.candidates.items():
+            if one.trained_until and (since is None or since < one.trained_until):
+                raise fault(
+                    "it would be replayed on conversations that it was tuned on; expected "
+                    f"replay.since = {one.trained_until} or later",
+                    at=("candidates", name, "trained_until"),
+                    found=str(one.trained_until),
+                )
+        return self
 
     @model_validator(mode="after")
     def _judged(self) -> Scenario:

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, model_validator
 
-from simulator.scenario.values import Model, Name, Share, Source, fault, limits
+from simulator.scenario.values import Day, Model, Name, Share, Source, fault, limits
 
 
 class Tables(Model):
@@ -140,6 +140,7 @@ _BELONGS = {
     "model": ("prompted",),
     "price": ("prompted", "recorded"),
     "labels": ("recorded",),
+    "trained_until": ("prompted", "recorded"),
 }
 _NEEDED = {
     "recorded": {"source": "a file of replies"},
@@ -162,6 +163,11 @@ class Candidate(Model):
     prompt: Source | None = Field(default=None, description="prompted: its prompt file")
     model: LanguageModel | None = Field(default=None, description="prompted: what it speaks with")
     price: Name | None = Field(default=None, description="its price card, of [money.prices]")
+    trained_until: Day | None = Field(
+        default=None,
+        description="prompted, recorded: it was tuned on this history's conversations from before "
+        "that day, so that replay.since must not be earlier",
+    )
 
     @model_validator(mode="after")
     def _fits(self) -> Candidate:
@@ -192,4 +198,9 @@ class Replay(Model):
 
     sample: Annotated[int, limits(1, 100_000_000)] | None = Field(
         default=None, description="conversations to replay, stratified; default: all"
+    )
+    since: Day | None = Field(
+        default=None,
+        description="replay only what began on that day or later; load and volumes still follow "
+        "the whole history",
     )

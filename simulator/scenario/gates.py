@@ -5,14 +5,13 @@ Who may let a gate pass all the same stands here too, so that it is kept with th
 
 from __future__ import annotations
 
-from datetime import date
 from itertools import pairwise
 from typing import Annotated, Literal, get_args
 
 from pydantic import Field, field_validator, model_validator
 
 from simulator.scenario.rollout import Stage
-from simulator.scenario.values import Model, Name, Share, fault, limits
+from simulator.scenario.values import Day, Model, Name, Share, fault, limits
 
 # In the order of urgency: what is named first where several stand in the way.
 Metric = Literal[
@@ -128,7 +127,7 @@ class Override(Model):
     segment: str = "all"
     name: Annotated[str, Field(min_length=1, max_length=200)]
     reason: Annotated[str, Field(min_length=1, max_length=1000)]
-    expires: date = Field(description="the last day on which it holds")
+    expires: Day = Field(description="the last day on which it holds")
 
 
 class Threshold(Model):
@@ -158,7 +157,7 @@ class Evidence(Model):
         default=None,
         description="of labels, and of half of the conversations: what is older is stale",
     )
-    as_of: date | None = Field(
+    as_of: Day | None = Field(
         default=None, description="the day for which age and overrides count; default: today"
     )
     threshold: Threshold | None = None

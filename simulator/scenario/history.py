@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -11,6 +11,7 @@ from pydantic import Field, field_validator, model_validator
 
 from simulator.scenario.values import (
     Channel,
+    Day,
     Fraction,
     Language,
     Model,
@@ -58,6 +59,7 @@ class Assume(Model):
 class SampleConfig(Model):
     """``[history.sample]``: size of the built-in synthetic operation."""
 
+    first_day: Day = date(2026, 3, 2)
     days: Annotated[int, limits(1, 366)] = 14
     contacts_per_day: Annotated[int, limits(10, 200_000)] = 2000
     conversations: Annotated[int, limits(5, 1_000_000)] = Field(

@@ -3,29 +3,16 @@
 from __future__ import annotations
 
 import re
-from datetime import date, datetime
-from typing import Annotated, Any
+from typing import Annotated
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from simulator.scenario import values
-from simulator.scenario.values import Assumed, Model, Name, Number, assumed, fault, limits
+from simulator.scenario.values import Assumed, Day, Model, Name, Number, assumed, fault, limits
 
 _UTILISATION = assumed(0.5, "assumption: a machine kept for a desk is idle at night", 0.2, 0.9)
 _PER_TOKEN = ("input_per_million", "cached_input_per_million", "output_per_million")
 _OF_MACHINE = ("n_gpus", "utilisation")
-
-
-def _dated(value: Any) -> date:
-    # A moment has no place here, and a number would be taken as seconds since 1970.
-    if isinstance(value, str):
-        try:
-            return date.fromisoformat(value)
-        except ValueError:
-            pass
-    elif isinstance(value, date) and not isinstance(value, datetime):
-        return value
-    raise fault("expected a date such as 2026-03-01")
 
 
 def _said(text: str) -> str:
@@ -43,7 +30,7 @@ class PriceCard(Model):
     is measured in the replay, and ``utilisation`` is the share of the paid time in which they work.
     """
 
-    as_of: Annotated[date, BeforeValidator(_dated)]
+    as_of: Day
     source: Annotated[str, AfterValidator(_said)]
     input_per_million: values.Money | None = None
     cached_input_per_million: values.Money | None = None

@@ -7,7 +7,7 @@ was found and what is expected, all in our own words.
 from __future__ import annotations
 
 import re
-from datetime import time
+from datetime import date, datetime, time
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -64,6 +64,21 @@ class Assumed(Model):
         if not low <= self.value <= high:
             raise fault(f"expected low <= value <= high, found {low:g}, {self.value:g}, {high:g}")
         return self
+
+
+def _dated(value: Any) -> date:
+    # A moment has no place here, and a number would be taken as seconds since 1970.
+    if isinstance(value, str):
+        try:
+            return date.fromisoformat(value)
+        except ValueError:
+            pass
+    elif isinstance(value, date) and not isinstance(value, datetime):
+        return value
+    raise fault("expected a date such as 2026-03-01")
+
+
+Day = Annotated[date, BeforeValidator(_dated)]
 
 
 def limits(low: float, high: float, *, above: bool = False, unit: str = "") -> AfterValidator:

@@ -1,4 +1,4 @@
-"""Tables of a comparison of candidates, and of the boundary cases that are exported for training."""
+"""Tables of a comparison of candidates, and of boundary cases to tune a model with."""
 
 from __future__ import annotations
 

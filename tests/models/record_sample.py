@@ -37,14 +37,14 @@ def sample_points() -> tuple[Any, list[Any]]:
     from simulator.judging.contexts import judge_contexts
     from simulator.pipeline import make_sample
     from simulator.replay.decision_points import decision_points
-    from simulator.replay.runner import _chunks
+    from simulator.replay.runner import points_seen
     from simulator.scenario_file import load
 
     history = load(ROOT / "scenarios" / "quickstart.toml").history
     sample = make_sample(history.sample, history.zone)
     points = decision_points(sample.turns, sample.conversations)
     contexts = judge_contexts(points, sample.turns, sample.conversations)
-    found = _chunks(points, sample.turns, sample.conversations, contexts)
+    found = points_seen(points, sample.turns, sample.conversations, contexts)
     materials = Materials(sample.knowledge, sample.commitments_policy)
     return materials, [point for chunk in found for point in chunk]
 
