@@ -13,7 +13,18 @@ import sys
 
 import typer
 
-from simulator.cli import answers, audits, backtests, checks, doctor, histories, runs, staffing
+from simulator.cli import (
+    answers,
+    audits,
+    backtests,
+    checks,
+    comparisons,
+    doctor,
+    exports,
+    histories,
+    runs,
+    staffing,
+)
 from simulator.errors import ShadowdeskError
 
 _INTERRUPTED = 130
@@ -36,6 +47,8 @@ app.command()(backtests.backtest)
 app.add_typer(audits.app, name="audit")
 app.command()(answers.gate)
 app.command()(staffing.staff)
+app.command()(comparisons.compare)
+app.command()(exports.export)
 app.command()(answers.report)
 app.command()(doctor.doctor)
 

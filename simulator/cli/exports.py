@@ -1,0 +1,74 @@
+"""``shadowdesk export``."""
+
+from __future__ import annotations
+
+from datetime import date
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from simulator.cli.runs import shipped
+
+
+class Format(StrEnum):
+    """Who reads the files."""
+
+    llamafactory = "llamafactory"
+    trl = "trl"
+
+
+def export(
+    run: Annotated[Path, typer.Argument(help="Folder of a run.", show_default=False)],
+    format_: Annotated[
+        Format, typer.Option("--format", help="Who reads the files.", show_default=False)
+    ],
+    out: Annotated[Path, typer.Option(help="Folder to write to.", show_default=False)],
+    until: Annotated[
+        str | None,
+        typer.Option(
+            help="YYYY-MM-DD: only conversations from before. Default: about the first 60 %.",
+            show_default=False,
+        ),
+    ] = None,
+    held_out: Annotated[
+        list[Path] | None,
+        typer.Option(help="A run to evaluate on; nothing that it replays is exported."),
+    ] = None,
+    per_kind: Annotated[int, typer.Option(help="Most cases of each kind.")] = 300,
+    prompt: Annotated[
+        Path | None,
+        typer.Option(
+            help="Prompt file that the tuned model will be asked with. Default: prompts/tuned.toml "
+            "of the shipped scenarios.",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Boundary cases of a run as data to tune a model with: SFT, preferences, rewards."""
+    from simulator.pipeline import exports
+    from simulator.store import RunFolder
+
+    folder = RunFolder.open(run)
+    asked = exports.Asked(
+        format_.value,
+        out,
+        prompt or shipped("prompts/tuned.toml"),
+        _day(until),
+        tuple(held_out or ()),
+        per_kind,
+    )
+    exported = exports.export(folder, asked, lambda step: typer.echo(step, err=True))
+    for line in exported.account:
+        typer.echo(line)
+    typer.echo(f"Written to {out}: {len(exported.files)} files; README.md says what each is")
+
+
+def _day(text: str | None) -> date | None:
+    from simulator.errors import RunError
+
+    try:
+        return date.fromisoformat(text) if text else None
+    except ValueError:
+        raise RunError(f"--until {text}: expected a day such as 2026-03-10") from None

@@ -1,0 +1,324 @@
+"""A comparison of candidates: from run folders to what the reports read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import polars as pl
+
+from simulator.comparison import SLICES, Comparison, Side, aligned
+from simulator.comparison import compare as at_points
+from simulator.comparison.desk import desk_differences
+from simulator.comparison.trajectories import by_conversation
+from simulator.contact_center.cells import draws_of
+from simulator.errors import RunError
+from simulator.reports.comparison import Compared
+from simulator.scenario import Scenario
+from simulator.scenario_file import validate
+from simulator.store import RunFolder
+from simulator.streams import Streams, stable_hash
+from simulator.tables import empty
+
+CONFIDENCE = 0.95
+_LOG = ("resolved", "complained")
+# What decides which customers a simulated day has, and what awaits them at the desk.
+_DAYS = ("demand", "contact_center", "simulation", "rollout", "money")
+
+
+class Asked(NamedTuple):
+    """What to compare: names as the user gave them.
+
+    ``baseline`` null: the candidate of ``[proposal]``, else human. ``candidates`` empty: all that
+    can be compared. ``by`` empty: all slices. ``tolerance`` is a share; ``top``: how many slices
+    and points to show.
+    """
+
+    baseline: str | None
+    candidates: tuple[str, ...]
+    by: tuple[str, ...]
+    tolerance: float
+    top: int
+
+
+class _Pair(NamedTuple):
+    ours: Side
+    theirs: Side
+
+
+def compare(
+    before: RunFolder,
+    after: RunFolder | None,
+    asked: Asked,
+    *,
+    tell: Callable[[str], None] = lambda said: None,
+) -> Compared:
+    """Candidates of one run against its baseline, or of two runs against themselves before.
+
+    Args:
+        before: the run; of two, the one before.
+        after: the run after, or null.
+        asked: which candidates, slices and points.
+        tell: told in words what is being done, once it is known that it can be.
+
+    Raises:
+        RunError: a name, a slice or a number that is not allowed, or two runs that share
+            no conversation.
+        RunError: a run lacks a table.
+    """
+    _check(asked)
+    scenario = _scenario(before)
+    pairs = _in_one(before, scenario, asked) if after is None else _in_two(before, after, asked)
+    tell("comparing " + ", ".join(f"{ours.name} with {theirs.name}" for ours, theirs in pairs))
+    apart = [aligned(*pair) for pair in pairs]
+    found = _compared(pairs, apart, after or before, asked)
+    itself = after is not None and not any(apart)
+    desk, remarks = _desk(pairs, before, after, together=not any(apart))
+    return Compared(
+        title=(
+            f"Comparison: {scenario.name}"
+            if after is None
+            else f"Comparison: {_short(after)} with {_short(before)}"
+        ),
+        pairs=tuple((ours.name, theirs.name) for ours, theirs in pairs),
+        # In conversations that went their own way, what differs is who held them.
+        shown={
+            side.name: side.name if any(apart) else side.candidate
+            for pair in pairs
+            for side in pair
+        },
+        yardstick="before" if itself else _of_all(pairs),
+        across_runs=itself,
+        tolerance=asked.tolerance,
+        confidence=CONFIDENCE,
+        top=asked.top,
+        currency=scenario.money.currency,
+        synthetic=scenario.history.format == "sample",
+        stages=tuple(stage.name for stage in scenario.rollout.stages),
+        labelled_by=_labelled_by(pairs),
+        differences=found.differences,
+        decision_matrix=found.decision_matrix,
+        disagreements=found.disagreements,
+        desk_differences=desk,
+        remarks=(*found.remarks, *remarks),
+    )
+
+
+def _of_all(pairs: Sequence[_Pair]) -> str:
+    """What all of ours are set against, in a word."""
+    names = {pair.theirs.name for pair in pairs}
+    return names.pop() if len(names) == 1 else "the other run"
+
+
+def _labelled_by(pairs: Sequence[_Pair]) -> str:
+    """Whose the labels are that the comparison may have read."""
+    candidates = [side.candidate for pair in pairs for side in pair]
+    whose = {
+        name == "synthetic"
+        for pair in pairs
+        for side in pair
+        for name in side.labels.filter(
+            pl.col("candidate").is_in(candidates) & (pl.col("labeller") != "nobody")
+        )["labeller"].unique()
+    }
+    if len(whose) == 2:
+        return "both"
+    return "nobody" if not whose else "synthetic" if True in whose else "people"
+
+
+def _check(asked: Asked) -> None:
+    if not 0 <= asked.tolerance < 1:
+        raise RunError(
+            f"--tolerance {asked.tolerance:g}: expected a share from 0 to below 1; write 0.01 for "
+            "one percentage point"
+        )
+    if asked.top < 1:
+        raise RunError(f"--top {asked.top}: expected at least 1")
+    for name in asked.by:
+        if name not in SLICES:
+            raise RunError(f"--by {name}: expected one of {', '.join(SLICES)}")
+
+
+def _scenario(folder: RunFolder) -> Scenario:
+    return validate(folder.manifest["scenario"], str(folder.path / "manifest.json"))
+
+
+def _in_one(folder: RunFolder, scenario: Scenario, asked: Asked) -> list[_Pair]:
+    """Each candidate against the baseline of the same run."""
+    names = list(scenario.candidates)
+    if len(names) < 2:
+        raise RunError(
+            f"{folder.path}: has one candidate, {names[0]}, and nothing to set it against; add "
+            "another to the scenario and run it again, or name a second run"
+        )
+    proposed = scenario.proposal.candidate if scenario.proposal else None
+    baseline = asked.baseline or proposed or ("human" if "human" in names else names[0])
+    _allowed("--baseline", [baseline], names)
+    _allowed("--candidate", asked.candidates, [name for name in names if name != baseline])
+    wanted = asked.candidates or tuple(name for name in names if name != baseline)
+    theirs = _side(folder, baseline, baseline)
+    return [_Pair(_side(folder, name, name), theirs) for name in dict.fromkeys(wanted)]
+
+
+def _in_two(before: RunFolder, after: RunFolder, asked: Asked) -> list[_Pair]:
+    """Each candidate that both runs have, against itself before."""
+    if asked.baseline is not None:
+        raise RunError(
+            f"--baseline {asked.baseline}: with two runs each candidate is set against itself in "
+            "the first; leave --baseline out"
+        )
+    then, now = _scenario(before), _scenario(after)
+    both = [name for name in now.candidates if name in then.candidates]
+    if not both:
+        raise RunError(
+            f"{after.path}: has no candidate that {before.path} has too; there "
+            f"{', '.join(then.candidates)}, here {', '.join(now.candidates)}; give the candidate "
+            "the same name in both scenarios"
+        )
+    _allowed("--candidate", asked.candidates, both)
+    _same_history(before, after, then, now)
+    places = _short(before), _short(after)
+    if places[0] == places[1]:
+        places = f"{places[0]}, before", f"{places[1]}, after"
+    pairs = [
+        _Pair(
+            _side(after, name, f"{name} ({places[1]})"),
+            _side(before, name, f"{name} ({places[0]})"),
+        )
+        for name in dict.fromkeys(asked.candidates or both)
+    ]
+    if asked.candidates:
+        return pairs
+    # The agents of one log are the same by construction; of two logs they are what differs, and
+    # bots were shown the conversations of either.
+    held = aligned(*pairs[0]) is not None
+    human = [now.candidates[pair.ours.candidate].kind == "human" for pair in pairs]
+    return [pair for pair, own in zip(pairs, human, strict=True) if own == held] or pairs
+
+
+def _same_history(before: RunFolder, after: RunFolder, then: Scenario, now: Scenario) -> None:
+    """Refuse two runs that have no conversation in common."""
+    generated = [one.history.format == "sample" for one in (then, now)]
+    # Generated conversations bear the same names in every sample.
+    other = any(generated) and (not all(generated) or then.history.sample != now.history.sample)
+    ids = [one.table("decision_points").select("conversation_id") for one in (before, after)]
+    if other or ids[0].join(ids[1], on="conversation_id", how="semi").is_empty():
+        raise RunError(
+            f"{after.path}: replays another history than {before.path}: they share no "
+            "conversation; run both scenarios on the same log, with the same names of "
+            "conversations, and compare again"
+        )
+
+
+def _allowed(option: str, names: Sequence[str], allowed: Sequence[str]) -> None:
+    for name in names:
+        if name not in allowed:
+            raise RunError(f"{option} {name}: expected one of {', '.join(allowed)}")
+
+
+def _short(folder: RunFolder) -> str:
+    return folder.path.resolve().name or str(folder.path)
+
+
+def _side(folder: RunFolder, candidate: str, name: str) -> Side:
+    of = pl.col("candidate") == candidate
+    return Side(
+        name=name,
+        candidate=candidate,
+        shadow=folder.table("shadow").filter(of),
+        verdicts=folder.table("verdicts").filter(of),
+        contexts=folder.table("contexts"),
+        labels=folder.table("labels"),
+        decision_points=folder.table("decision_points"),
+        conversations=folder.table("conversations"),
+    )
+
+
+def _compared(
+    pairs: Sequence[_Pair], apart: Sequence[str | None], folder: RunFolder, asked: Asked
+) -> Comparison:
+    """What differs, point by point unless ``apart`` says why a pair cannot be."""
+    streams = Streams(_scenario(folder).simulation.seed)
+    rng = np.random.default_rng(
+        streams.uniform(stable_hash(["comparison"]), "comparison").view(np.uint64)
+    )
+    alike = [pair for pair, why in zip(pairs, apart, strict=True) if why is None]
+    parts: list[Comparison] = []
+    if alike:
+        parts.append(
+            at_points(
+                [pair.ours for pair in alike],
+                [pair.theirs for pair in alike],
+                by=asked.by or SLICES,
+                tolerance=asked.tolerance,
+                confidence=CONFIDENCE,
+                n_disagreements=asked.top,
+                rng=rng,
+            )
+        )
+    supplied = folder.table("assumed_log")["name"].str.strip_suffix("_rate")
+    for pair, why in zip(pairs, apart, strict=True):
+        if why is not None:
+            found = by_conversation(
+                *pair,
+                tolerance=asked.tolerance,
+                confidence=CONFIDENCE,
+                rng=rng,
+                supplied=[name for name in _LOG if supplied.is_in([name]).any()],
+            )
+            parts.append(found._replace(remarks=(why, *found.remarks)))
+    return Comparison(
+        pl.concat([part.differences for part in parts]),
+        pl.concat([part.decision_matrix for part in parts]),
+        pl.concat([part.disagreements for part in parts]),
+        tuple(dict.fromkeys(remark for part in parts for remark in part.remarks)),
+    )
+
+
+def _desk(
+    pairs: Sequence[_Pair], before: RunFolder, after: RunFolder | None, *, together: bool
+) -> tuple[pl.DataFrame, tuple[str, ...]]:
+    """Table ``desk_differences``, where both sides faced the same simulated days."""
+    now = after or before
+    scenario = _scenario(now)
+    then = _scenario(before)
+    if any(getattr(scenario, part) != getattr(then, part) for part in _DAYS) or not together:
+        return empty("desk_differences"), (
+            "The desk is not compared: the two runs simulated other days, other customers or "
+            "another desk.",
+        )
+    tables = {
+        name: pl.concat(
+            _renamed(folder.table(name), side)
+            for side, folder in {
+                side.name: (side, folder)
+                for ours, theirs in pairs
+                for side, folder in ((ours, now), (theirs, before))
+            }.values()
+        )
+        for name in ("kpis", "costs", "desk_hours", "volumes")
+    }
+    simulation, horizon = scenario.simulation, now.table("horizon")
+    return (
+        pl.concat(
+            desk_differences(
+                ours.name,
+                theirs.name,
+                tables["kpis"],
+                tables["costs"],
+                tables["desk_hours"],
+                draws_of(simulation.days, simulation.replications),
+                horizon["n_logged"].item(),
+                n_days=horizon["n_days"].item(),
+                volumes=tables["volumes"],
+            )
+            for ours, theirs in pairs
+        ),
+        (),
+    )
+
+
+def _renamed(table: pl.DataFrame, side: Side) -> pl.DataFrame:
+    mine = table.filter(pl.col("candidate") == side.candidate)
+    return mine.with_columns(pl.lit(side.name).alias("candidate"))

@@ -1,0 +1,329 @@
+"""A comparison as a reader meets it: what it found, first in words, and its files.
+
+It says which candidate is worse than what it was set against, in what and on whose word, what is
+better, and what nobody can say yet. Simulated days at the desk never decide; they are described.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from simulator.reports import comparison_words as words
+from simulator.reports import spreadsheets, wording
+from simulator.store import write_bytes
+
+# What is worth asking of every reply, and only people can answer.
+ASKED_OF_LABELS = (
+    "risky_promise",
+    "high_risk_left_to_people",
+    "missed_escalation",
+    "needless_escalation",
+    "over_answer",
+)
+TABLES = ("differences", "disagreements", "decision_matrix", "desk_differences")
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What was compared, and what came of it.
+
+    Attributes:
+        title: what the page is about: the run's name, or those of both runs.
+        pairs: (ours, theirs), as the tables name them.
+        shown: the short name of each, for headings and columns.
+        yardstick: what ours are set against, in a word: the baseline's name, or "before".
+        across_runs: whether candidates are set against themselves before, at the same points.
+        tolerance, confidence: as asked for; shares.
+        top: how many slices and points are shown at once.
+        stages: of the rollout, up the ladder.
+        labelled_by: ``people``, ``synthetic`` (labels were drawn from the truth of a generated
+            history), ``both`` or ``nobody``.
+        remarks: what a reader must know, in whole sentences.
+    """
+
+    title: str
+    pairs: tuple[tuple[str, str], ...]
+    shown: Mapping[str, str]
+    yardstick: str
+    across_runs: bool
+    tolerance: float
+    confidence: float
+    top: int
+    currency: str
+    synthetic: bool
+    stages: tuple[str, ...]
+    labelled_by: str
+    differences: pl.DataFrame
+    decision_matrix: pl.DataFrame
+    disagreements: pl.DataFrame
+    desk_differences: pl.DataFrame
+    remarks: tuple[str, ...]
+
+    @cached_property
+    def where(self) -> str:
+        """What is paired, in words."""
+        if self.differences["unit"].is_in(["point"]).any():
+            return "at the same points"
+        return "in the conversations that both held, not turn by turn"
+
+    @cached_property
+    def overall(self) -> list[dict[str, Any]]:
+        """Differences over everything, in the order in which metrics are shown."""
+        order = {name: place for place, name in enumerate(words.METRICS)}
+        source = {name: place for place, name in enumerate(words.FOUND_BY)}
+        rows = self.differences.filter(pl.col("by") == "all").to_dicts()
+        return sorted(
+            rows, key=lambda row: (order.get(row["metric"], 99), source.get(row["source"], 9))
+        )
+
+    @cached_property
+    def slices(self) -> list[dict[str, Any]]:
+        """Differences by slice, those that got worse first."""
+        return self.differences.filter(pl.col("by") != "all").to_dicts()
+
+    @cached_property
+    def of_a_reply(self) -> list[dict[str, Any]]:
+        """What a reply of the bot takes at the highest stage that both reached, central case."""
+        rows = self.desk_differences.filter(
+            pl.col("metric").is_in(list(words.OF_A_REPLY)) & (pl.col("bound") == "central")
+        ).to_dicts()
+        last = {(row["ours"], row["theirs"], row["metric"]): row for row in sorted(
+            rows, key=lambda row: self.stages.index(row["stage"])
+        )}  # fmt: skip
+        return [
+            found
+            for metric in words.OF_A_REPLY
+            for pair in self.pairs
+            if (found := last.get((*pair, metric)))
+        ]
+
+    @property
+    def regressed(self) -> bool:
+        """Whether any overall difference is worse beyond the tolerance."""
+        return any(row["worse"] for row in self.overall)
+
+    def of_pair(self, pair: tuple[str, str]) -> list[dict[str, Any]]:
+        """Overall differences of one pair."""
+        return [row for row in self.overall if (row["ours"], row["theirs"]) == pair]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A pair in words. Each list holds rows of ``differences`` over everything.
+
+    ``missing``: metrics that labels alone can give, and that they do not.
+    """
+
+    pair: tuple[str, str]
+    worse: list[dict[str, Any]]
+    slightly: list[dict[str, Any]]
+    better: list[dict[str, Any]]
+    open: list[dict[str, Any]]
+    missing: list[str]
+
+
+def verdicts(one: Compared) -> list[Verdict]:
+    """What each pair comes to; those with something worse first."""
+    found = []
+    for pair in one.pairs:
+        rows = one.of_pair(pair)
+        by = {name: [r for r in rows if words.finding(r, one.tolerance) == name]
+              for name in ("worse", "slightly worse", "better", "open")}  # fmt: skip
+        # Replies that are alike need no label to be so.
+        labelled = {row["metric"] for row in rows if row["source"] == "labels"}
+        points = any(row["unit"] == "point" for row in rows) or bool(labelled)
+        missing = [name for name in ASKED_OF_LABELS if points and name not in labelled]
+        found.append(
+            Verdict(
+                pair,
+                by["worse"],
+                by["slightly worse"],
+                by["better"],
+                [row for row in by["open"] if words.known(row["metric"]).kind == "rate"],
+                missing,
+            )
+        )
+    return sorted(found, key=lambda verdict: -len(verdict.worse))
+
+
+def headline(one: Compared) -> str:
+    """The answer in one sentence."""
+    beyond = f"beyond the tolerance of {words.points(one.tolerance)}"
+    bad = [one.shown[v.pair[0]] for v in verdicts(one) if v.worse]
+    if bad:
+        verb = "is" if len(bad) == 1 else "are"
+        return f"{wording.listed(bad)} {verb} worse than {one.yardstick} in something, {beyond}."
+    if one.across_runs:
+        return f"Nothing is shown to have got worse {beyond}."
+    return f"Nothing is shown to be worse than {one.yardstick} {beyond}."
+
+
+def sentences(one: Compared, verdict: Verdict) -> list[str]:
+    """What a pair comes to, a sentence a finding.
+
+    What labels say is not said once more by the rules judge, nor of conversations what is said of
+    replies; the tables have all of it.
+    """
+    said = []
+    if verdict.worse:
+        said.append(f"Worse in {_with_values(_surest(verdict.worse))}.")
+    else:
+        said.append("Not shown to be worse in anything, beyond the tolerance.")
+    if verdict.slightly:
+        said.append(
+            "Worse by more than chance, but not shown to be beyond the tolerance, in "
+            f"{_with_values(_surest(verdict.slightly))}."
+        )
+    if verdict.better:
+        said.append(f"Better in {_with_values(_surest(verdict.better))}.")
+    if verdict.open:
+        names = wording.listed([words.inside(row) for row in verdict.open])
+        said.append(f"Not settled either way: {names}.")
+    if verdict.missing:
+        names = wording.listed([words.known(name).label.lower() for name in verdict.missing])
+        said.append(f"Nobody can say yet, for want of labels that hold for both: {names}.")
+    return said
+
+
+def _surest(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """A row a metric, that of labels where there is one."""
+    found: dict[str, Mapping[str, Any]] = {}
+    for row in rows:
+        name = str(row["metric"]).removesuffix("_conversation")
+        if name not in found or (row["source"], found[name]["source"]) == ("labels", "rules"):
+            found[name] = row
+    return list(found.values())
+
+
+def _with_values(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Each with its numbers; whose word it is stands once for all that it holds for."""
+    told = []
+    for source, spoken in words.FOUND_BY.items():
+        mine = [row for row in rows if row["source"] == source]
+        if mine:
+            named = [
+                f"{words.known(row['metric']).label.lower()} "
+                f"({words.value(row['metric'], row['of_ours'])} against "
+                f"{words.value(row['metric'], row['of_theirs'])})"
+                for row in mine
+            ]
+            told.append(f"{wording.listed(named)}, {spoken}")
+    return "; ".join(told)
+
+
+def basis(one: Compared) -> str:
+    """On whose word the answer rests."""
+    sources = {row["source"] for row in one.overall if row["worse"]}
+    generated = "labels drawn from the truth of generated conversations, which no real log has"
+    people = {
+        "people": "labels that people gave",
+        "synthetic": generated,
+        "both": f"labels that were given and {generated}",
+        "nobody": "nobody's labels",
+    }[one.labelled_by]
+    judge = (
+        "the rules judge, which errs: have people label replies of both (`shadowdesk audit draw`) "
+        "before anything hangs on it"
+    )
+    if sources >= {"labels", "rules"}:
+        return f"What is called worse rests on {people}; some of it on {judge}."
+    if "labels" in sources:
+        return f"What is called worse rests on {people}."
+    if "rules" in sources:
+        return f"What is called worse rests on no label: it is the word of {judge}."
+    if "logged" in sources:
+        return "What is called worse rests on the outcomes in the log."
+    if one.labelled_by == "nobody":
+        return f"Nobody has labelled a reply: the differences are the word of {judge}."
+    return f"Differences by labels rest on {people}; the others on {judge}."
+
+
+def got_worse(one: Compared) -> list[dict[str, Any]]:
+    """Slices that got worse, the surest first."""
+    return [row for row in one.slices if row["worse"]]
+
+
+def got_better(one: Compared) -> list[dict[str, Any]]:
+    """Slices that got better, by more than chance."""
+    return [row for row in one.slices if words.finding(row, one.tolerance) == "better"]
+
+
+def worse_by_candidate(one: Compared) -> list[tuple[str, int]]:
+    """(short name, slices that got worse), the most first; those without any left out."""
+    counted = [
+        (one.shown[pair[0]], sum((r["ours"], r["theirs"]) == pair for r in got_worse(one)))
+        for pair in one.pairs
+    ]
+    return sorted([(name, n) for name, n in counted if n], key=lambda found: -found[1])
+
+
+def n_silent(one: Compared) -> int:
+    """How many slices show nothing either way."""
+    return len(one.slices) - len(got_worse(one)) - len(got_better(one))
+
+
+def show_slices(one: Compared) -> str:
+    """How many slices there are, and what they show; one sentence."""
+    worse, better, silent = len(got_worse(one)), len(got_better(one)), n_silent(one)
+    said = (
+        f"Of {len(one.slices):,} slices tested (a slice, a metric and a pair each), {worse:,} got "
+        f"worse, {better:,} got better, and {silent:,} show nothing beyond chance."
+    )
+    whose = worse_by_candidate(one)
+    if len(one.pairs) == 1 or not whose:
+        return said
+    names = wording.listed([f"{name} in {n:,}" for name, n in whose])
+    return f"{said} Worse: {names}."
+
+
+def agreement(one: Compared, against: str) -> list[tuple[str, int, int]]:
+    """(candidate, decisions alike, decisions known) against ``labels`` or ``incumbent``."""
+    rows = one.decision_matrix.filter(pl.col("against") == against)
+    counted = rows.group_by("candidate", maintain_order=True).agg(
+        pl.col("n").filter(pl.col("called_for") == pl.col("did")).sum().alias("alike"),
+        pl.col("n").sum(),
+    )
+    return list(counted.iter_rows())
+
+
+def answer_json(one: Compared) -> dict[str, Any]:
+    """Everything as JSON values: the answer, then the tables row by row."""
+    found = verdicts(one)
+    return {
+        "title": one.title,
+        "pass": not one.regressed,
+        "tolerance": one.tolerance,
+        "confidence": one.confidence,
+        "answer": [headline(one), basis(one)],
+        "pairs": [
+            {
+                "ours": verdict.pair[0],
+                "theirs": verdict.pair[1],
+                "says": sentences(one, verdict),
+            }
+            for verdict in found
+        ],
+        **{name: getattr(one, name).to_dicts() for name in TABLES},
+        "remarks": list(one.remarks),
+    }
+
+
+def write(one: Compared, folder: Path) -> None:
+    """Write ``comparison.html`` and the tables as CSV into ``folder``, each whole or not at all.
+
+    Raises:
+        RunError: the folder or a file cannot be written.
+    """
+    # Only a page needs jinja2 and matplotlib.
+    from simulator.reports.comparison_page import page
+
+    for name in TABLES:
+        text = spreadsheets.csv(getattr(one, name))
+        write_bytes(folder / f"{name}.csv", text.encode())
+    write_bytes(folder / "comparison.html", page(one).encode("utf-8", "replace"))
