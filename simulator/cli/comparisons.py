@@ -48,6 +48,7 @@ def compare(
     With one run, each candidate against the baseline; with two, each against itself in the first.
     Only what labels, judges or the log say of replies decides, never the simulated desk.
     """
+    from simulator.cli.progress import progress
     from simulator.pipeline import comparing
     from simulator.reports import comparison
     from simulator.reports.comparison_text import text
@@ -56,9 +57,10 @@ def compare(
     before = RunFolder.open(run)
     after = None if run2 is None else RunFolder.open(run2)
     asked = comparing.Asked(baseline, tuple(candidate or ()), tuple(by or ()), tolerance, top)
-    found = comparing.compare(before, after, asked, tell=lambda said: typer.echo(said, err=True))
-    folder = out or run / "compare"
-    comparison.write(found, folder)
+    with progress() as tell:
+        found = comparing.compare(before, after, asked, tell=tell)
+        folder = out or run / "compare"
+        comparison.write(found, folder)
     if json_:
         import json
 

@@ -36,7 +36,7 @@ def export(
         list[Path] | None,
         typer.Option(help="A run to evaluate on; nothing that it replays is exported."),
     ] = None,
-    per_kind: Annotated[int, typer.Option(help="Most cases of each kind.")] = 300,
+    per_kind: Annotated[int, typer.Option(help="Most cases of each kind at the boundary.")] = 300,
     prompt: Annotated[
         Path | None,
         typer.Option(
@@ -47,6 +47,7 @@ def export(
     ] = None,
 ) -> None:
     """Boundary cases of a run as data to tune a model with: SFT, preferences, rewards."""
+    from simulator.cli.progress import progress
     from simulator.pipeline import exports
     from simulator.store import RunFolder
 
@@ -59,7 +60,8 @@ def export(
         tuple(held_out or ()),
         per_kind,
     )
-    exported = exports.export(folder, asked, lambda step: typer.echo(step, err=True))
+    with progress() as tell:
+        exported = exports.export(folder, asked, tell)
     for line in exported.account:
         typer.echo(line)
     typer.echo(f"Written to {out}: {len(exported.files)} files; README.md says what each is")

@@ -28,6 +28,10 @@ NAMES = {
     "evidence": "drawing labels and testing gates",
     "assumed": "listing what was assumed",
     "report": "writing the report",
+    "compare": "comparing candidates",
+    "prompts": "writing the prompts",
+    "cases": "looking for boundary cases",
+    "files": "valuing replies and writing the files",
 }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +14,7 @@ from simulator.comparison.desk import desk_differences
 from simulator.comparison.trajectories import by_conversation
 from simulator.contact_center.cells import draws_of
 from simulator.errors import RunError
+from simulator.pipeline.steps import Tell
 from simulator.reports.comparison import Compared
 from simulator.scenario import Scenario
 from simulator.scenario_file import validate
@@ -52,7 +53,7 @@ def compare(
     after: RunFolder | None,
     asked: Asked,
     *,
-    tell: Callable[[str], None] = lambda said: None,
+    tell: Tell = lambda stage, done, total: None,
 ) -> Compared:
     """Candidates of one run against its baseline, or of two runs against themselves before.
 
@@ -60,7 +61,7 @@ def compare(
         before: the run; of two, the one before.
         after: the run after, or null.
         asked: which candidates, slices and points.
-        tell: told in words what is being done, once it is known that it can be.
+        tell: told of progress, once it is known that there is something to do.
 
     Raises:
         RunError: a name, a slice or a number that is not allowed, or two runs that share
@@ -70,7 +71,7 @@ def compare(
     _check(asked)
     scenario = _scenario(before)
     pairs = _in_one(before, scenario, asked) if after is None else _in_two(before, after, asked)
-    tell("comparing " + ", ".join(f"{ours.name} with {theirs.name}" for ours, theirs in pairs))
+    tell("compare", 0, 0)
     apart = [aligned(*pair) for pair in pairs]
     found = _compared(pairs, apart, after or before, asked)
     itself = after is not None and not any(apart)

@@ -43,6 +43,7 @@ INPUTS = (
     "commitments_policy",
     "truth_sentences",
     "truth_contexts",
+    "turns",
 )
 OUTPUTS = (
     "labels",
@@ -51,6 +52,7 @@ OUTPUTS = (
     "thresholds",
     "recommendation",
     "support_metrics",
+    "depth",
 )
 
 
@@ -71,7 +73,7 @@ def settings_of(one: Scenario, today: date) -> list[object]:
 def tested(
     one: Scenario, table: TableOf, streams: Streams, by_people: pl.DataFrame, today: date
 ) -> dict[str, pl.DataFrame]:
-    """Tables ``labels, excluded, gates, thresholds, recommendation, support_metrics``.
+    """Tables ``labels, excluded, gates, thresholds, recommendation, support_metrics, depth``.
 
     Args:
         one: the scenario.
@@ -131,6 +133,9 @@ def tested(
         "thresholds": certified,
         "recommendation": gates.recommend(found, rollout.stages, certified),
         "support_metrics": quality.measure(seen, rollout.stages),
+        "depth": quality.by_depth(
+            table("verdicts"), labels, table("decision_points"), table("turns")
+        ),
     }
 
 

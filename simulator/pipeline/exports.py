@@ -25,6 +25,7 @@ from simulator.candidates.prompted import asked as chat_of
 from simulator.candidates.prompts import load
 from simulator.errors import RunError
 from simulator.history.redact import Redactor
+from simulator.pipeline.steps import Tell
 from simulator.replay.runner import points_seen
 from simulator.scenario import Candidate, Scenario
 from simulator.scenario_file import validate
@@ -35,7 +36,6 @@ _POINT = ["conversation_id", "turn"]
 # Replies that are worth about nothing teach neither yes nor no.
 _CLEAR = 0.1
 _TABLES = ("decision_points", "conversations", "contexts", "shadow", "verdicts", "labels")
-Tell = Callable[[str], None]
 
 
 class Asked(NamedTuple):
@@ -69,10 +69,10 @@ def export(folder: RunFolder, asked: Asked, tell: Tell) -> Exported:
     scenario = _scenario(folder)
     others = [RunFolder.open(path) for path in asked.held_out]
     parts = _split(folder, scenario, asked, others)
-    tell("writing the prompts")
+    tell("prompts", 0, 0)
     prompt = Candidate.model_construct(kind="prompted", prompt=asked.prompt)
     history, overlapping = _history(folder, parts, others, prompt)
-    tell("looking for boundary cases")
+    tell("cases", 0, 0)
     scene = scene_of(history)
     cases = boundary_cases(scene)
     if cases.is_empty():
@@ -87,7 +87,7 @@ def export(folder: RunFolder, asked: Asked, tell: Tell) -> Exported:
             f"{folder.path}: all {cases.height:,} boundary cases have a prompt that is held out "
             "too; nothing is left to train on; give more history, or another run with --held-out"
         )
-    tell("valuing replies and writing the files")
+    tell("files", 0, 0)
     valued = rewards(scene, chosen.cases)
     redactor = Redactor(_key(folder), scenario.history.timezone)
     rows = _rows(chosen.cases, valued, history, parts, redactor, folder.manifest["name"])

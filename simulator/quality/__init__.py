@@ -53,12 +53,13 @@ from typing import Any
 import polars as pl
 
 from simulator import tables
+from simulator.quality.depth import by_depth
 from simulator.quality.incumbent import emotions
 from simulator.quality.labelled import by_labels
 from simulator.quality.observed import CELL, Observed
 from simulator.scenario import Stage
 
-__all__ = ["Observed", "measure"]
+__all__ = ["Observed", "by_depth", "measure"]
 
 
 def measure(seen: Observed, stages: Sequence[Stage]) -> pl.DataFrame:

@@ -5,12 +5,10 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from itertools import groupby
 from typing import Any
 from urllib.parse import quote
 
-import jinja2
 import polars as pl
 from markupsafe import Markup
 
@@ -18,31 +16,12 @@ from simulator.reports import comparison, comparison_chart, spreadsheets, wordin
 from simulator.reports import comparison_words as words
 from simulator.reports.comparison import Compared
 from simulator.reports.examples import LONGEST
-from simulator.reports.html import visible_markup
+from simulator.reports.html import environment
 from simulator.reports.run import Figure
 from simulator.schema import ACTIONS
 from simulator.schema.comparison import NO_DECISION
 
 _LONG = 900
-
-
-@cache
-def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("simulator.reports"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(
-        visible=visible_markup,
-        plain=wording.visible,
-        stage=wording.stage_label,
-        metric=wording.metric_label,
-        readable=wording.readable,
-    )
-    return environment
 
 
 @dataclass(frozen=True)
@@ -80,7 +59,7 @@ def page(one: Compared) -> str:
     """The comparison as one HTML document. Every number in it carries its place in the tables."""
     drawn = comparison_chart.differences(one)
     groups = _groups(one, one.overall)
-    return _environment().get_template("comparison.html").render(
+    return environment().get_template("comparison.html").render(
         one=one,
         headline=comparison.headline(one),
         basis=comparison.basis(one),

@@ -41,7 +41,8 @@ PARTS = ("labour_money", "bot_money", "promise_money", "complaint_money", "aband
 
 
 @cache
-def _environment() -> jinja2.Environment:
+def environment() -> jinja2.Environment:
+    """Templates with the filters that all pages share."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("simulator.reports"),
         autoescape=True,
@@ -91,7 +92,7 @@ def page(run: Run, charts: Sequence[Chart]) -> str:
     column">``, so that a reader, a script or a test can go back to the source. Text that came
     from a log is escaped, and no template is built from data.
     """
-    template = _environment().get_template("report.html")
+    template = environment().get_template("report.html")
     best = answer.leader(run)
     left_out = answer.promises_left_out(run)
     ahead = best is not None and best.stage != run.baseline

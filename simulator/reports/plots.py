@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from simulator.reports import answer, desk_charts, readings, wording
+from simulator.reports.depth import risk_by_depth
 from simulator.reports.drawing import (
     BLUE,
     GREEN,
@@ -59,6 +60,7 @@ def charts(run: Run) -> list[Chart]:
             _saving(run),
             _cost(run),
             _risk(run),
+            risk_by_depth(run),
             _settlement(run),
             desk_charts.backtest(run),
         ]

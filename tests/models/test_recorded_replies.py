@@ -12,18 +12,19 @@ from simulator.candidates import context_hash
 from simulator.judging.audit.read_labels import read, reply_digest
 from simulator.scenario import LanguageModel
 from tests.models.asking import answers
-from tests.models.record_sample import MAX_TOKENS, REPLIES, STYLES, first_asks
+from tests.models.record_sample import MAX_TOKENS, RECORDINGS, REPLIES, first_asks
 
 N = 10
 # Below this difference of the two best logits, rounding may decide a word.
 CLEAR = 1e-3
 
 
-def recorded(style):
-    return pl.read_parquet(REPLIES / f"smollm2-{style}.parquet")
+def recorded(name):
+    return pl.read_parquet(REPLIES / f"smollm2-{name}.parquet")
 
 
-@pytest.mark.parametrize("style", STYLES)
+# Of the tuned models only the replies ship, not the weights.
+@pytest.mark.parametrize("style", ["naive", "cautious"])
 def test_a_random_part_of_a_recording_is_said_again_word_for_word(style, small_model):
     rows = recorded(style)
     assert (rows["least_margin"] < CLEAR).mean() < 0.03
@@ -49,7 +50,7 @@ def test_a_random_part_of_a_recording_is_said_again_word_for_word(style, small_m
         assert completion.finish_reason == row["finish_reason"]
 
 
-@pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize("style", RECORDINGS)
 def test_labels_are_of_whole_conversations_and_of_these_words(style):
     said = read(REPLIES / f"smollm2-{style}-labels.csv")
     rows = recorded(style)
