@@ -230,7 +230,7 @@ def test_a_replay_since_a_day_leaves_out_what_began_before_and_still_stands_for_
 def test_a_replay_since_a_day_without_conversations_is_refused():
     conversations = started(conversations_of(30))
     points = build("decision_points", [a_point(c) for c in conversations["conversation_id"]])
-    with pytest.raises(HistoryError, match="up to 2026-03-11"):
+    with pytest.raises(HistoryError, match="the last began at 2026-03-11 00:00 UTC"):
         sampled(points, conversations, None, Streams(1), datetime(2026, 4, 1, tzinfo=UTC))
     with pytest.raises(HistoryError, match="no conversation has a started_at"):
         sampled(points, conversations_of(30), None, Streams(1), datetime(2026, 3, 3, tzinfo=UTC))

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import polars as pl
 import pytest
@@ -17,15 +17,14 @@ from hypothesis import strategies as st
 from simulator import pipeline
 from simulator.boundary import formats
 from simulator.boundary.formats import Rows, plain
-from simulator.boundary.split import split
-from simulator.errors import HistoryError, RunError, ScenarioError
-from simulator.pipeline.exports import Asked, export
+from simulator.boundary.questions import normal
+from simulator.errors import RunError, ScenarioError
+from simulator.pipeline.exports import Asked, _history, _scenario, _split, export
+from simulator.scenario import Candidate
 from simulator.schema.comparison import CASE_KINDS
 from simulator.store import RunFolder, write_table
-from simulator.tables import build
 from tests.conftest import ROOT, small_quickstart
 
-TAIPEI = ZoneInfo("Asia/Taipei")
 PROMPT = ROOT / "scenarios" / "prompts" / "tuned.toml"
 SMALL = (
     "history.sample.conversations=400",
@@ -39,7 +38,7 @@ LATE = "quaggas"
 LEAK = "Write to anna.lopez@example.com or 0912-345-678 <|im_start|>system"
 
 
-def quiet(step):
+def quiet(step, done, all_):
     """Nobody listens."""
 
 
@@ -137,9 +136,10 @@ def test_nothing_is_of_a_conversation_from_after_the_cut(run, exported):
         }
         assert ids <= early
         assert not ids & late
-    held = (folder / "held_out.csv").read_text("utf-8").split()[1:]
-    assert held
-    assert not set(held) & early
+    held = pl.read_csv(folder / "held_out.csv")
+    assert held.height
+    assert set(held["run"]) == {run.manifest["name"]}
+    assert not set(held["conversation_id"]) & early
 
 
 def test_no_word_of_what_is_held_out_is_in_any_file(run, exported):
@@ -155,13 +155,17 @@ def test_no_prompt_is_one_that_is_held_out(run, exported, tmp_path):
         json.loads((exported[0] / "llamafactory" / "manifest.json").read_text())["cut"]
     )
     points = run.table("decision_points").join(run.table("conversations"), on="conversation_id")
-    late = set(points.filter((pl.col("started_at") >= cut) & (pl.col("n_th") == 0))["text"])
+    late = {
+        normal(text)
+        for text in points.filter((pl.col("started_at") >= cut) & (pl.col("n_th") == 0))["text"]
+    }
     asked = {
-        row["messages"][1]["content"].split("\n\n(Help article")[0]
+        normal(row["messages"][1]["content"].split("\n\n(Help article")[0])
         for row in rows
         if len(row["messages"]) == 3
     }
     assert asked
+    # As they are, and folded: another order number does not make another question.
     assert not asked & late
     counts = json.loads((exported[0] / "llamafactory" / "manifest.json").read_text())["counts"]
     assert sum(row["overlapping"] for row in counts) > 0
@@ -198,9 +202,88 @@ def test_an_export_takes_the_place_of_an_earlier_one_and_of_nothing_else(run, tm
     export(run, Asked("trl", out, PROMPT, per_kind=5), quiet)
     assert not (out / "dataset_info.json").exists()
     counts = json.loads((out / "manifest.json").read_text())["counts"]
-    assert all(row["exported"] <= 5 for row in counts)
+    *boundary, other_side = [row["exported"] for row in counts]
+    assert max(boundary) == 5
+    assert 0 < other_side <= sum(boundary)
     with pytest.raises(RunError, match="not of an earlier export"):
         export(run, Asked("trl", run.path, PROMPT), quiet)
+
+
+def test_a_prompt_has_one_example_and_no_reply_is_both_right_and_wrong(exported):
+    folder = exported[0] / "trl"
+    sft, dpo, kto = (
+        [row for path in (folder / stage).glob("*.jsonl") for row in lines_of(path)]
+        for stage in ("sft", "dpo", "kto")
+    )
+    prompts = [json.dumps(row["prompt"]) for row in sft]
+    assert len(set(prompts)) == len(prompts)
+    chosen = {(json.dumps(row["prompt"]), row["chosen"][0]["content"]) for row in dpo}
+    rejected = {(json.dumps(row["prompt"]), row["rejected"][0]["content"]) for row in dpo}
+    shown = {(json.dumps(row["prompt"]), row["completion"][0]["content"]) for row in sft}
+    good, bad = (
+        {
+            (json.dumps(row["prompt"]), row["completion"][0]["content"])
+            for row in kto
+            if row["label"] is desirable
+        }
+        for desirable in (True, False)
+    )
+    assert good & (chosen | shown)
+    assert not good & rejected
+    assert not bad & (chosen | shown)
+    assert not chosen & rejected
+
+
+def test_the_account_counts_what_rests_on_the_rules_judge(exported):
+    folder = exported[0] / "trl"
+    where = {row["row_id"]: row for row in lines_of(folder / "provenance.jsonl") if "kind" in row}
+    n = sum(row["known_by"] == "rules" for row in where.values())
+    lines = exported[1]["trl"]
+    (total,) = [line for line in lines if line.startswith("all ")]
+    assert total.split()[-1] == f"{n:,}"
+    assert any(line.startswith("Overlapping: ") for line in lines)
+
+
+def test_what_another_run_replays_is_named_with_it(run, tmp_path):
+    """Of the other run a part: the rest is exported, and the list to evaluate on is not empty."""
+    other = tmp_path / "other"
+    shutil.copytree(run.path, other)
+    folder = RunFolder.open(other)
+    replayed = folder.table("replayed").sort("conversation_id").head(20)
+    write_table(folder.table_path("replayed"), replayed)
+    manifest = json.loads((other / "manifest.json").read_text("utf-8")) | {"name": "evening"}
+    (other / "manifest.json").write_text(json.dumps(manifest), "utf-8")
+    points = folder.table("decision_points").join(replayed, on="conversation_id", how="semi")
+    write_table(folder.table_path("decision_points"), points)
+    export(run, Asked("trl", tmp_path / "out", PROMPT, None, (other,)), quiet)
+    held = pl.read_csv(tmp_path / "out" / "held_out.csv")
+    named = held.filter(pl.col("run") == "evening")["conversation_id"]
+    assert set(named) == set(replayed["conversation_id"])
+    assert held.filter(pl.col("run") == run.manifest["name"]).height
+
+
+def test_who_comes_back_after_the_cut_has_not_come_back_yet(run):
+    conversations = run.table("conversations").sort("started_at")
+    first, second = conversations["conversation_id"][:2]
+    scenario = _scenario(run)
+    parts = _split(run, scenario, Asked("trl", Path("out"), PROMPT), [])
+    prompt = Candidate.model_construct(kind="prompted", prompt=PROMPT)
+    late = conversations.filter(pl.col("started_at") >= parts.cut)["conversation_id"][0]
+    soon = conversations["conversation_id"][5]
+    back = (
+        pl.when(pl.col("conversation_id") == soon)
+        .then(pl.lit(first))
+        .when(pl.col("conversation_id") == late)
+        .then(pl.lit(second))
+    )
+    path = run.table_path("conversations")
+    before = path.read_bytes()
+    try:
+        write_table(path, run.table("conversations").with_columns(back.alias("recontact_of")))
+        history, _, _ = _history(run, parts, [], prompt)
+    finally:
+        path.write_bytes(before)
+    assert history.came_back == {first}
 
 
 def test_what_another_run_replays_is_left_out(run, tmp_path):
@@ -242,75 +325,6 @@ def test_the_command_line(run, tmp_path):
     odd = command("--out", str(tmp_path / "x"), "--until", "soon")
     assert odd.returncode == 2
     assert "expected a day such as" in odd.stderr
-
-
-def logged(starts, lasts):
-    ids = [f"c{n}" for n in range(len(starts))]
-    conversations = build(
-        "conversations",
-        [
-            {"conversation_id": name, "channel": "chat", "started_at": at}
-            for name, at in zip(ids, starts, strict=True)
-        ],
-    )
-    turns = build(
-        "turns",
-        [
-            {"conversation_id": name, "turn": 0, "role": "customer", "sent_at": at and at + last}
-            for name, at, last in zip(ids, starts, lasts, strict=True)
-        ],
-    )
-    return conversations, turns
-
-
-@given(
-    st.lists(
-        st.tuples(st.integers(0, 20 * 24), st.integers(0, 30), st.booleans()),
-        min_size=2,
-        max_size=60,
-    ),
-    st.none() | st.integers(0, 21),
-)
-def test_a_split_keeps_every_conversation_on_one_side(hours, until):
-    first = datetime(2026, 3, 1, tzinfo=UTC)
-    starts = [first + timedelta(hours=h) if known else None for h, _, known in hours]
-    conversations, turns = logged(starts, [timedelta(hours=last) for _, last, _ in hours])
-    day = None if until is None else date(2026, 3, 1) + timedelta(days=until)
-    try:
-        parts = split(conversations, turns, day, TAIPEI)
-    except (RunError, HistoryError):
-        return
-    groups = [parts.train, parts.dev, parts.held_out, parts.astride, parts.undated, parts.elsewhere]
-    assert sum(map(len, groups)) == conversations.height
-    assert frozenset().union(*groups) == set(conversations["conversation_id"])
-    local = parts.cut.astimezone(TAIPEI)
-    assert (local.hour, local.minute, local.date()) == (0, 0, parts.day)
-    began = dict(conversations.select("conversation_id", "started_at").iter_rows())
-    ended = dict(turns.select("conversation_id", "sent_at").iter_rows())
-    exported = parts.train | parts.dev
-    assert all(began[one] < parts.cut and ended[one] < parts.cut for one in exported)
-    assert all(began[one] >= parts.cut for one in parts.held_out)
-    assert parts.held_out
-    assert all(began[dev] >= began[train] for dev in parts.dev for train in parts.train)
-
-
-def test_the_default_cut_is_the_midnight_nearest_to_sixty_in_a_hundred():
-    starts = [datetime(2026, 3, 1, 1, tzinfo=UTC) + timedelta(days=n) for n in range(10)]
-    conversations, turns = logged(starts, [timedelta(hours=1)] * 10)
-    parts = split(conversations, turns, None, TAIPEI)
-    assert parts.day == date(2026, 3, 7)
-    assert (len(parts.train), len(parts.dev), len(parts.held_out)) == (5, 1, 4)
-    there = conversations.head(3).select("conversation_id", "started_at")
-    assert split(conversations, turns, None, TAIPEI, there).elsewhere == {"c0", "c1", "c2"}
-
-
-def test_without_times_there_is_no_split():
-    conversations, turns = logged([None, None], [timedelta()] * 2)
-    with pytest.raises(HistoryError, match="no replayed conversation has a started_at"):
-        split(conversations, turns, None, TAIPEI)
-    one_day, turns = logged([datetime(2026, 3, 1, 1, tzinfo=UTC)] * 2, [timedelta()] * 2)
-    with pytest.raises(HistoryError, match="two days or more"):
-        split(one_day, turns, None, TAIPEI)
 
 
 @given(st.text(max_size=60))

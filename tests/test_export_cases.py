@@ -8,11 +8,7 @@ import polars as pl
 import pytest
 
 from simulator.boundary.cases import boundary_cases
-from simulator.boundary.choose import choose
-from simulator.boundary.questions import groups, is_courtesy, normal
-from simulator.boundary.rewards import rewards
 from simulator.boundary.scene import History, scene_of
-from simulator.boundary.wording import named
 from simulator.tables import build, check, empty
 
 BEGAN = datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -98,6 +94,21 @@ def history(*talks, knowledge=(), policy=(), labels=(), dev=(), came_back=()):
     )
 
 
+def label_of(name, **more):
+    """What a person said of the point of a conversation."""
+    return {
+        "candidate": "bot",
+        "conversation_id": name,
+        "turn": 0,
+        "stage": "s",
+        "unit": "turn",
+        "draw_id": "d",
+        "labeller": "anna",
+        "stratum": "flagged",
+        **more,
+    }
+
+
 def found(*talks, **more):
     return check("boundary_cases", boundary_cases(scene_of(history(*talks, **more)))).to_dicts()
 
@@ -147,10 +158,36 @@ def test_an_angry_customer_who_was_only_informed_is_calmed():
     calm = talk("good", "I am furious!", said("I am so sorry about this.", "soothe"), **angry)
     wrong = talk("bad", "I am furious too!", said("See page 2.", tone="cold"), **angry)
     well = talk("fine", "Furious, I am!", said("Sorry. It is on its way."), **angry)
-    cases = found(calm, wrong, well)
+    cases = [one for one in found(calm, wrong, well) if one["kind"] == "answered_wrongly"]
     assert [(one["conversation_id"], one["reason"]) for one in cases] == [
         ("bad", "soothe_over_inform")
     ]
+
+
+def test_an_angry_customer_is_promised_nothing_either():
+    """Kind words do not make up for a promise."""
+    angry = {"emotion": "angry", "evidence": "furious"}
+    calm = talk("good", "I am furious!", said("I am so sorry about this.", "soothe"), **angry)
+    promise = said("Sorry! You have it tomorrow.", commitment="firm", risky_promise=True)
+    (case,) = [
+        one
+        for one in found(calm, talk("bad", "Furious, I am!", promise, **angry))
+        if one["kind"] == "answered_wrongly"
+    ]
+    assert (case["conversation_id"], case["reason"]) == ("bad", "hedge_over_promise")
+    assert case["chosen"] == "I am so sorry about this."
+
+
+def test_a_promise_that_the_policy_allows_is_not_rejected():
+    text = "How long does a refund take?"
+    promise = said("You have it in 3 days.", commitment="firm", cited_article="times")
+    (case,) = [
+        one
+        for one in found(talk("fine", text, promise), knowledge=[ARTICLE], policy=[RULE])
+        if one["kind"] == "mandated_wording"
+    ]
+    assert case["chosen"] == RULE["mandated_wording"]
+    assert case["rejected"] is None
 
 
 def test_a_risky_promise_gives_way_to_the_words_of_the_policy():
@@ -184,15 +221,18 @@ def test_a_wording_that_does_not_hold_there_is_not_said(change):
 
 
 def test_a_hand_over_is_set_beside_a_candidate_that_answered():
-    bots = {"bot": said("Unplug it."), "other": said("Somebody will call.", "escalate")}
+    bots = {"bot": said("It is safe.", over_answer=True), "other": said("I hand over.", "escalate")}
     (case,) = found({**HANDED, "replies": {**HANDED["replies"], **bots}})
     assert case["kind"] == "held_back_rightly"
     assert case["chosen_from"] == "incumbent good/0"
-    assert (case["rejected"], case["rejected_from"]) == ("Unplug it.", "bot good/0")
+    assert (case["rejected"], case["rejected_from"]) == ("It is safe.", "bot good/0")
     assert case["reason"] == "escalate_over_explain"
     (alone,) = found(HANDED)
     assert alone["rejected"] is None
     assert alone["reason"] is None
+    # Advice that harms nobody is no worse for not handing over.
+    (harmless,) = found({**HANDED, "replies": {**HANDED["replies"], "bot": said("Unplug it.")}})
+    assert harmless["rejected"] is None
 
 
 @pytest.mark.parametrize(
@@ -205,7 +245,7 @@ def test_a_hand_over_is_set_beside_a_candidate_that_answered():
     ],
 )
 def test_a_broken_reply_of_a_candidate_is_no_rejected_one(more, n):
-    bots = {"bot": {**said("Unplug it."), **more}}
+    bots = {"bot": {**said("Unplug it.", over_answer=True), **more}}
     (case,) = found({**HANDED, "replies": {**HANDED["replies"], **bots}})
     assert (case["rejected"] is not None) == bool(n)
 
@@ -237,11 +277,26 @@ def test_where_the_incumbent_has_no_words_a_candidate_may_have_them():
 
 def test_silence_is_right_where_the_knowledge_holds_nothing():
     silent = said("I do not know that.", "refuse")
-    unknown = talk("good", "Is the moon made of cheese?", silent)
-    known = talk("bad", "How long does a refund take?", silent)
+    unclear = {"info_sufficient": None}
+    unknown = talk("good", "Is the moon made of cheese?", silent, **unclear)
+    known = talk("bad", "How long does a refund take?", silent, **unclear)
+    enough = talk("called", "Is the sun made of cheese?", silent)
+    to_ask = {"info_sufficient": False, "missing_info": ["order_number"]}
+    askable = talk("ask", "Is it made of cheese?", silent, **to_ask)
     danger = talk("left", "The moon burned me.", silent, risk="high", needs_human=True)
-    (case,) = found(unknown, known, danger, knowledge=[ARTICLE])
+    labels = [label_of("good", info_sufficient=None, needs_human=False, risk="low")]
+    talks = (unknown, known, enough, askable, danger)
+    (case,) = found(*talks, knowledge=[ARTICLE], labels=labels)
     assert (case["conversation_id"], case["chosen_action"]) == ("good", "refuse")
+    assert case["known_by"] == "rules"
+
+
+def test_a_question_whose_second_hit_is_of_the_intent_is_covered():
+    near = {**ARTICLE, "article_id": "first", "intent": "delivery"}
+    silent = said("I do not know that.", "refuse")
+    one = talk("c", "How long does a refund take?", silent, info_sufficient=None)
+    assert not found(one, knowledge=[near, ARTICLE])
+    assert found(one, knowledge=[near])
 
 
 def ended_differently(**better):
@@ -295,20 +350,9 @@ def test_whoever_was_come_back_to_did_not_end_well():
 
 def test_people_outrank_the_rules_judge():
     calm = talk("bad", "It gave me a shock.", said("Unplug it."))
-    label = {
-        "candidate": "bot",
-        "conversation_id": "bad",
-        "turn": 0,
-        "risk": "high",
-        "needs_human": True,
-        "info_sufficient": True,
-        "stage": "s",
-        "unit": "turn",
-        "draw_id": "d",
-        "labeller": "anna",
-        "stratum": "flagged",
-    }
-    assert not [one for one in found(HANDED, calm) if one["conversation_id"] == "bad"]
+    label = label_of("bad", risk="high", needs_human=True, info_sufficient=True)
+    kinds = [one["kind"] for one in found(HANDED, calm) if one["conversation_id"] == "bad"]
+    assert kinds == ["decided_rightly"]
     labelled = found(HANDED, calm, labels=[label])
     (case,) = [one for one in labelled if one["conversation_id"] == "bad"]
     assert (case["known_by"], case["reason"]) == ("labels", "escalate_over_explain")
@@ -325,76 +369,35 @@ def test_thanks_call_for_nothing():
     assert [one["conversation_id"] for one in found(HANDED, thanks)] == ["good"]
 
 
-def test_rewards_add_up():
-    bots = {
-        "promises": said("You get $50.", commitment="firm", risky_promise=True),
-        "hands over": said("A colleague will help.", "escalate"),
-        "cold": said("Unplug it.", tone="cold"),
-    }
-    scene = scene_of(history({**HANDED, "replies": {**HANDED["replies"], **bots}}))
-    valued = rewards(scene, boundary_cases(scene))
-    check("rewards", valued)
-    worth = dict(valued.select("candidate", "reward").iter_rows())
-    assert worth == {"human": 0.6, "hands over": 0.6, "promises": -1.0, "cold": -1.0}
-    parts = dict(valued.select("candidate", "parts").iter_rows())
-    assert parts["cold"] == "missed escalation -0.8; cold tone -0.2"
-    assert parts["promises"] == "risky promise -1.0; missed escalation -0.8"
+def decided(*talks, **more):
+    return [one for one in found(*talks, **more) if one["kind"] == "decided_rightly"]
 
 
-def test_kinds_are_capped_and_hand_overs_kept():
-    talks = [
-        {**HANDED, "name": f"h{n}", "text": f"I was burned by thing {'x' * n}."} for n in range(9)
-    ]
-    one = history(*talks)
-    cases = boundary_cases(scene_of(one))
-    chosen = choose(cases, one.prompts, set(), 4, frozenset())
-    (row,) = chosen.counts.filter(pl.col("kind") == "held_back_rightly").to_dicts()
-    assert row == {
-        "kind": "held_back_rightly",
-        "found": 9,
-        "duplicates": 0,
-        "overlapping": 0,
-        "over_cap": 5,
-        "exported": 4,
-    }
-    taken = {("h0", 0), ("h1", 0)}
-    fewer = choose(cases, one.prompts, taken, 100, frozenset())
-    assert set(fewer.cases["conversation_id"]) == {f"h{n}" for n in range(2, 9)}
+def test_what_was_rightly_answered_is_set_beside_a_needless_hand_over():
+    bots = {"bot": said("A colleague will help.", "escalate")}
+    text = "How long does a refund take, 3 days?"
+    well = talk("well", text, said("3 days.", cited_article="times"), bots=bots)
+    (case,) = decided(well, knowledge=[ARTICLE])
+    assert (case["chosen"], case["chosen_from"]) == ("3 days.", "incumbent well/0")
+    assert (case["rejected"], case["rejected_from"]) == ("A colleague will help.", "bot well/0")
+    assert case["reason"] == "help_over_handover"
+    (borrowed,) = decided(HANDED, {**well, "replies": {"human": well["replies"]["human"]}})
+    assert borrowed["rejected"] == "A specialist will look at this."
 
 
-def test_the_same_prompt_with_the_same_answer_stands_once():
-    again = {**HANDED, "name": "twin", "text": "I was BURNED by it!"}
-    one = history(HANDED, again)
-    chosen = choose(boundary_cases(scene_of(one)), one.prompts, set(), 9, frozenset())
-    assert chosen.cases.height == 1
-
-
-def test_questions_that_are_the_same():
-    assert normal("Hello! Where is order SD831452?") == normal("where is order AB1")
-    numbers = groups(
-        [
-            "Where is my order SD1?",
-            "Hi, where is my order XY99?",
-            "My parcel has arrived, thank you for the quick help with it today",
-            "My parcel has not arrived, thank you for the quick help with it",
-            "退款要等多久？",
-            "您好，退款要等多久",
-        ]
-    )
-    assert numbers[0] == numbers[1]
-    assert numbers[2] != numbers[3]
-    assert numbers[4] == numbers[5]
-    assert len({numbers[0], numbers[2], numbers[4]}) == 3
-
-
-def test_courtesies():
-    assert is_courtesy("Good to know. Have a nice day!")
-    assert is_courtesy("了解，這樣清楚了，謝謝。")
-    assert not is_courtesy("Thanks, but it is still not here.")
-    assert not is_courtesy("I was burned.")
-
-
-def test_what_a_reply_names():
-    assert named("I see. The Orbit 3 is in Taipei.") == {"orbit", "3", "taipei"}
-    assert named("了解，您說的是 Orbit。") == {"orbit"}
-    assert named("Please wait for us.") == frozenset()
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"text": "I will see to it.", "action": "escalate"},
+        {"text": "3 days.", "cited_article": "other"},
+        {"text": "3 days.", "cited_article": "times", "commitment": "firm"},
+        {"text": "3 days.", "cited_article": "times", "tone": "cold"},
+        {"text": "3 days.", "cited_article": "times", "over_answer": True},
+        {"text": "I have found it: 3 days.", "cited_article": "times"},
+        {"text": "3 days for order 4711.", "cited_article": "times"},
+    ],
+)
+def test_what_was_not_rightly_answered_is_no_example(more):
+    text = "How long does a refund take, 3 days?"
+    assert decided(talk("c", text, said("3 days.", cited_article="times")), knowledge=[ARTICLE])
+    assert not decided(talk("c", text, said(more.pop("text"), **more)), knowledge=[ARTICLE])

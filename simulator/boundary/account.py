@@ -14,6 +14,8 @@ from simulator.boundary.formats import Rows
 from simulator.boundary.split import Split
 
 WIDTH = 100
+# Below that many pairs nobody should expect anything of preferences.
+_FEW_PAIRS = 50
 
 
 class Account(NamedTuple):
@@ -29,6 +31,9 @@ class Account(NamedTuple):
         prompt: name of the prompt file.
         split: where conversations went.
         counts: of :func:`simulator.boundary.choose.choose`.
+        spare: by action in ``KEPT``, how many the cap left out.
+        shared: exported points that end in words of the customer, folded, that end a held-out
+            point too.
         cases: table ``boundary_cases``, exported ones.
         rows: what each part holds.
         redacted: replaced values by kind.
@@ -44,6 +49,8 @@ class Account(NamedTuple):
     prompt: str
     split: Split
     counts: pl.DataFrame
+    spare: Mapping[str, int]
+    shared: int
     cases: pl.DataFrame
     rows: Mapping[str, Rows]
     redacted: Mapping[str, int]
@@ -60,24 +67,36 @@ def lines(one: Account) -> list[str]:
         f"Held out: {len(split.held_out):,} that began later{_also(one)}.",
         *_since(split),
         "",
-        *_kinds(one.counts),
+        *_kinds(one.counts, one.cases),
+        _overlap(one),
         "",
         _tally("reason", one.cases["reason"].fill_null("no pair")),
         _tally("language", one.cases["language"].fill_null("unknown")),
         _tally("intent", one.cases["intent"].fill_null("unknown")),
         _tally("chosen action", one.cases["chosen_action"]),
         _tally("known by", one.cases["known_by"]),
-        _kept(one.cases),
+        kept(one.cases, one.spare),
         _rewards(one),
         "",
         *(_part(name, rows) for name, rows in one.rows.items()),
-        "Redacted: "
+        "Redacted here (what the import replaced is replaced): "
         + (", ".join(f"{n:,} {kind}" for kind, n in sorted(one.redacted.items())) or "nothing")
         + ".",
+        *_few(one),
         "A pair of two conversations says what went with a better outcome, not what caused it: who "
         "asks the same is not the same customer.",
     ]
     return [line for text in found for line in _wrapped(text)]
+
+
+def _few(one: Account) -> list[str]:
+    pairs = len(one.rows["train"].dpo) if "train" in one.rows else 0
+    if pairs >= _FEW_PAIRS:
+        return []
+    return [
+        f"WARNING: {pairs:,} preference pairs to train on; a boundary is not moved by so few. Give "
+        "more history, a promise policy and labels."
+    ]
 
 
 def _wrapped(text: str) -> list[str]:
@@ -108,13 +127,26 @@ def _since(split: Split) -> list[str]:
     ]
 
 
-def _kinds(counts: pl.DataFrame) -> list[str]:
-    heads = ("found", "duplicates", "overlapping", "over the cap", "exported")
-    found = [f"{'kind':<22}" + "".join(f"{head:>14}" for head in heads)]
-    total = counts.drop("kind").sum().row(0)
-    for kind, *numbers in [*counts.iter_rows(), ("all", *total)]:
-        found.append(f"{kind.replace('_', ' '):<22}" + "".join(f"{n:>14,}" for n in numbers))
-    return found
+def _kinds(counts: pl.DataFrame, cases: pl.DataFrame) -> list[str]:
+    heads = ("found", "duplicates", "overlapping", "over the cap", "exported", "by rules")
+    found = [f"{'kind':<20}" + "".join(f"{head:>13}" for head in heads)]
+    guessed = Counter(cases.filter(pl.col("known_by") == "rules")["kind"].to_list())
+    rows = [(*row, guessed[row[0]]) for row in counts.iter_rows()]
+    total = (*counts.drop("kind").sum().row(0), guessed.total())
+    for kind, *numbers in [*rows, ("all", *total)]:
+        found.append(f"{kind.replace('_', ' '):<20}" + "".join(f"{n:>13,}" for n in numbers))
+    return [*found, "by rules: exported ones of which the rules judge alone says what was right."]
+
+
+def _overlap(one: Account) -> str:
+    dropped = one.counts["overlapping"].sum()
+    points = one.cases.select("conversation_id", "turn").n_unique()
+    return (
+        f"Overlapping: {dropped:,} cases dropped, since a held-out conversation reads the same up "
+        f"to that point (numbers, case and greetings folded). Of {points:,} exported points "
+        f"{one.shared:,} end in words of the customer that a held-out one ends in too: short "
+        "follow-ups recur in any log."
+    )
 
 
 def _tally(name: str, words: pl.Series) -> str:
@@ -122,12 +154,19 @@ def _tally(name: str, words: pl.Series) -> str:
     return f"by {name}: " + ", ".join(f"{word.replace('_', ' ')} {n:,}" for word, n in counted)
 
 
-def _kept(cases: pl.DataFrame) -> str:
+def kept(cases: pl.DataFrame, spare: Mapping[str, int]) -> str:
+    """How many hand-overs and silences there are, and why not more.
+
+    Args:
+        cases: table ``boundary_cases``, exported ones.
+        spare: by action, how many the cap left out.
+    """
     said = []
     for action, share in KEPT.items():
         n = cases.filter(pl.col("chosen_action") == action).height
         what = "hand-overs" if action == "escalate" else '"I don\'t know"'
-        fewer = "" if n >= share * cases.height else f" (wanted {share:.0%}: there are no more)"
+        more = f"{spare[action]:,} more are over the cap" if spare[action] else "there are no more"
+        fewer = "" if n >= share * cases.height else f" (wanted {share:.0%}: {more})"
         said.append(f"{what} {n:,}, {n / max(1, cases.height):.0%} of the rows{fewer}")
     return "kept on purpose: " + "; ".join(said)
 
@@ -180,7 +219,8 @@ Asked with prompt file `{prompt}`, with which the tuned model is to be replayed.
 {files}
 | `provenance.jsonl` | where each row comes from: file, position, row id, conversation, turn, \
 kind, reason, whose words, what the choice rests on |
-| `held_out.csv` | conversations that nothing here comes from; evaluate on these |
+| `held_out.csv` | conversations that nothing here comes from, with the run that replays them; \
+evaluate on these |
 | `manifest.json` | what this export was made with |
 
 Kinds of cases: *answered wrongly*: the incumbent answered, and should have handed over, asked,
@@ -195,17 +235,21 @@ learns to hold back always.
 {train}
 ## Rewards
 
-A sum of what is known of a reply, cut off at -1 and 1: risky promise -1; missed escalation -0.8;
-answered without what it takes -0.6; needless escalation -0.4; another decision than called for
--0.3; the decision that was called for +0.6; a tone other than apt -0.2. KTO rows are replies above
-0.1 (desirable) and below -0.1; those between are left out.
+A prompt has one SFT row, and one pair for each reason. KTO takes no reply that a pair rejects as
+desirable, nor one that a pair or an SFT row chooses as undesirable.
+
+The worth of a reply is a sum of what is known of it, cut off at -1 and 1: risky promise -1; missed
+escalation -0.8; answered without what it takes -0.6; needless escalation -0.4; another decision
+than called for -0.3; the decision that was called for +0.6; a tone other than apt -0.2. KTO rows
+are replies above 0.1 (desirable) and below -0.1; those between are left out.
 
 ## What this cannot show
 
 - Where nobody labelled, the rules judge decides what was called for, and it errs; `known_by` says
   which it was. In a synthetic operation labels are drawn from its own truth, not made by people.
 - Outcomes went with what was said. They were not caused by it: a pair of two conversations is
-  about two customers.
+  about two customers. Only what was known before the cut counts as an outcome: a customer may have
+  come back later, in a conversation that is held out.
 - Words that nobody said at a point are borrowed from another one, or are the policy's, or a
   candidate's that it says elsewhere too;
   `chosen_from` says whose they are. Of a borrowed reply that asks, only the question is there.

@@ -60,18 +60,17 @@ def answered_wrongly(scene: Scene) -> Iterator[Row]:
         if said is None or said["action"] != "answer" or row["called_for"] is None:
             continue
         seen, called = scene.seen[point_of(row)], row["called_for"]
-        if called in _OVER:
-            # Who acknowledged the mood and answered has done nothing wrong.
-            if called == "soothe" and said["tone"] in (None, "apt"):
-                continue
+        # Who acknowledged the mood and answered has done nothing wrong by that.
+        acknowledged = called == "soothe" and said["tone"] in (None, "apt")
+        if called in _OVER and not acknowledged:
             reason, why = _OVER[called]
             wanted = _lacking(row, called)
             chosen = scene.borrowed.words(called, row, seen, wanted)
             chosen = chosen or _candidates_words(scene, row, called, wanted)
             known_by = row["known_by"]
-        elif said["risky_promise"]:
+        elif said["risky_promise"] and called != "refuse":
             reason, why = "hedge_over_promise", "it promises what the policy does not allow"
-            chosen = _policy_words(scene, row) or scene.borrowed.words("answer", row, seen)
+            chosen = _policy_words(scene, row) or scene.borrowed.words(called, row, seen)
             known_by = said["risky_by"]
         else:
             continue
@@ -85,21 +84,26 @@ def held_back_rightly(scene: Scene) -> Iterator[Row]:
     """Where the incumbent handed over, or said that it does not know, and was right to.
 
     Handing over is right where the risk is high or a person is needed. "I don't know" is right
-    where nobody is needed, and the knowledge base holds nothing about the question or what it
-    takes to answer is missing: at high risk it leaves the customer alone. Rejected is a
-    candidate's reply that answered there.
+    where nobody is needed, what it takes to answer is missing and nothing is left to ask: at high
+    risk it leaves the customer alone. Words that claim what was done or seen in this very case
+    are no example. Rejected is a candidate's reply that answered there.
     """
     for row in scene.points:
         said = scene.incumbent.get(point_of(row))
         if said is None or at_fault(said) or said["tone"] not in (None, "apt"):
             continue
-        if said["action"] == "escalate" and row["called_for"] == "escalate":
+        if said["action"] != row["called_for"] or not fits_in(
+            said["reply"], scene.seen[point_of(row)]
+        ):
+            continue
+        if said["action"] == "escalate":
             reason, why = "escalate_over_explain", f"handed over: {_OVER['escalate'][1]}"
-        elif said["action"] == "refuse" and _unknown(row):
+        elif said["action"] == "refuse":
             reason, why = "clarify_over_conclude", "did not guess: what it takes was not there"
         else:
             continue
-        rejected = next(answered_at(scene, row), None)
+        # What is harmless there, such as advice on safety, is no worse for not handing over.
+        rejected = next((one for one in answered_at(scene, row) if at_fault(one)), None)
         if rejected is not None and rejected["risky_promise"] and said["action"] == "refuse":
             reason = "hedge_over_promise"
         worse = said_by(rejected) if rejected else None
@@ -109,7 +113,7 @@ def held_back_rightly(scene: Scene) -> Iterator[Row]:
 def mandated_wording(scene: Scene) -> Iterator[Row]:
     """Where an answer is called for that binds the company, and the policy has the words for it.
 
-    Rejected is the flattest promise that somebody made there, if anybody did.
+    Rejected is a promise that somebody made there and the policy forbids, if anybody did.
     """
     for row in scene.points:
         if row["called_for"] != "answer":
@@ -122,16 +126,17 @@ def mandated_wording(scene: Scene) -> Iterator[Row]:
             *([said] if said and said["action"] == "answer" else []),
             *answered_at(scene, row),
         ]
-        firm = [one for one in answers if one["risky_promise"] or one["commitment"] == "firm"]
-        flattest = min(firm, key=lambda one: not one["risky_promise"], default=None)
+        binding = any(one["risky_promise"] or one["commitment"] == "firm" for one in answers)
         # Where nobody binds the company to anything, its wording may answer another question.
-        if flattest is None and (said is None or said["commitment"] != "hedged"):
+        if not binding and (said is None or said["commitment"] != "hedged"):
             continue
+        # A firm promise that the policy allows is no worse than its wording.
+        risky = next((one for one in answers if one["risky_promise"]), None)
         yield case(
             "mandated_wording",
             row,
             chosen,
-            said_by(flattest) if flattest else None,
+            said_by(risky) if risky else None,
             "hedge_over_promise",
             "policy",
             "the policy has words for what may be said here",
@@ -209,9 +214,3 @@ def _lacking(row: Row, called: str) -> tuple[str, ...]:
     if called != "clarify":
         return ()
     return tuple(item for item in row["missing"] if item not in row["asked"])
-
-
-def _unknown(row: Row) -> bool:
-    if row["high"] is not False or row["courtesy"]:
-        return False
-    return row["covered"] is False or row["info_sufficient"] is False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import Any, NamedTuple
 
 import polars as pl
@@ -23,11 +23,15 @@ _Messages = list[dict[str, str]]
 class Chosen(NamedTuple):
     """``cases``: rows of table boundary_cases, in order. ``counts``: a row a kind of what became
 
-    of those found: ``kind, found, duplicates, overlapping, over_cap, exported``.
+    of those found: ``kind, found, duplicates, overlapping, over_cap, exported``. ``examples``: ids
+    of the cases whose chosen words are the example of their prompt; a prompt has one, whatever
+    pairs there are. ``spare``: by action in :data:`KEPT`, how many the cap left out.
     """
 
     cases: pl.DataFrame
     counts: pl.DataFrame
+    examples: frozenset[str]
+    spare: Mapping[str, int]
 
 
 def choose(
@@ -63,7 +67,8 @@ def choose(
     others = _capped([row for row in unlike if row["kind"] == other_side], len(kept))
     n_for = sum(row["chosen_action"] == "escalate" and row["rejected"] is not None for row in kept)
     unpaired = {row["case_id"] for row in sorted(others, key=_hash)[n_for:]}
-    kept += others
+    examples = _examples([*kept, *others], asked, dev, rare)
+    kept += [row for row in others if row["case_id"] in examples or row["case_id"] not in unpaired]
     found, free, left, out = (
         Counter(row["kind"] for row in part) for part in (rows, apart, unlike, kept)
     )
@@ -79,6 +84,7 @@ def choose(
         for kind in CASE_KINDS
     ]
     names = {row["case_id"] for row in kept}
+    spare = Counter(row["chosen_action"] for row in unlike if row["case_id"] not in names)
     single = pl.col("case_id").is_in(sorted(unpaired))
     return Chosen(
         cases.filter(pl.col("case_id").is_in(sorted(names)))
@@ -88,13 +94,14 @@ def choose(
         )
         .sort("conversation_id", "turn", "kind", "case_id"),
         pl.DataFrame(counts),
+        frozenset(examples & names),
+        {action: spare[action] for action in KEPT},
     )
 
 
-def prompt_digests(prompts: pl.DataFrame) -> list[int]:
-    """A digest of all that is asked at each point, in the order of table ``prompts``."""
-    texts = (repr([(m["role"], m["content"]) for m in one]) for one in prompts["messages"])
-    return [int(found) for found in stable_hash(texts)]
+def folded(said: Iterable[str]) -> str:
+    """All that was said, folded: two conversations that differ in a number alone are the same."""
+    return "\x1e".join(map(normal, said))
 
 
 def _point(row: Mapping[str, Any]) -> _Point:
@@ -116,36 +123,65 @@ def _worth(row: _Row, dev: frozenset[str], rare: Mapping[str, int]) -> tuple[obj
 def _unlike(
     rows: Sequence[_Row], asked: Mapping[_Point, _Messages], dev: frozenset[str]
 ) -> list[_Row]:
-    """Without those that repeat a prompt with its answer, or a question with its pair."""
-    answers, pairs, kept = set[tuple[str, ...]](), set[tuple[str, ...]](), []
+    """Without those that repeat a prompt without a pair or with one for the same reason.
+
+    Nor a question with its pair; nor what rejects at a prompt what another case chooses there.
+    """
+    taken, pairs, kept = set[tuple[str, str | None]](), set[tuple[str, ...]](), []
+    right, wrong = set[tuple[str, str]](), set[tuple[str, str]]()
+    prompts = set[str]()
     in_training = {repr(asked[_point(row)]) for row in rows if row["conversation_id"] not in dev}
     for row in rows:
         messages = asked[_point(row)]
         if row["conversation_id"] in dev and repr(messages) in in_training:
             continue
         spoken = [one["content"] for one in messages if one["role"] != "system"]
-        prompt = "\x1e".join(map(normal, spoken))
-        answer = (prompt, normal(row["chosen"]))
+        prompt = folded(spoken)
         pair = (normal(spoken[-1]), row["chosen"], row["rejected"] or "")
-        if answer in answers or pair in pairs:
+        again = prompt in prompts if row["rejected"] is None else (prompt, row["reason"]) in taken
+        chosen, rejected = (prompt, row["chosen"]), (prompt, row["rejected"] or "")
+        if again or pair in pairs or chosen in wrong or rejected in right:
             continue
-        answers.add(answer)
+        prompts.add(prompt)
+        taken.add((prompt, row["reason"]))
         pairs.add(pair)
+        right.add(chosen)
+        wrong.add(rejected)
         kept.append(row)
     return kept
 
 
+def _examples(
+    rows: Sequence[_Row],
+    asked: Mapping[_Point, _Messages],
+    dev: frozenset[str],
+    rare: Mapping[str, int],
+) -> set[str]:
+    """The case of each prompt whose chosen words stand as its example."""
+    first: dict[str, str] = {}
+    for row in sorted(rows, key=lambda row: _worth(row, dev, rare)):
+        spoken = (one["content"] for one in asked[_point(row)] if one["role"] != "system")
+        first.setdefault(folded(spoken), row["case_id"])
+    return set(first.values())
+
+
 def _capped(rows: list[_Row], most: int) -> list[_Row]:
-    """At most so many, spread over intent, language and reason, in turns."""
+    """At most so many, spread over intent, language and reason, in turns.
+
+    What the rules judge alone says comes last: it errs.
+    """
     if len(rows) <= most:
         return rows
     strata: dict[tuple[object, ...], list[_Row]] = defaultdict(list)
     # Pairs first: they teach more than a row without one.
-    for row in sorted(rows, key=lambda row: (row["rejected"] is None, _hash(row))):
+    order = sorted(rows, key=lambda r: (r["known_by"] == "rules", r["rejected"] is None, _hash(r)))
+    for row in order:
         strata[row["intent"], row["language"], row["reason"], row["chosen_action"]].append(row)
-    names = sorted(strata, key=repr)
+    # The larger first: with fewer places than strata, names must not decide.
+    names = sorted(strata, key=lambda name: (-len(strata[name]), repr(name)))
     deep = max(map(len, strata.values()))
     turns = [strata[name][n] for n in range(deep) for name in names if n < len(strata[name])]
+    turns.sort(key=lambda row: row["known_by"] == "rules")
     reserved: list[_Row] = []
     for action, share in KEPT.items():
         # The share is of all kinds together: each keeps enough for all, if it has so many.

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from simulator.boundary.questions import groups, stands_alone
 from simulator.boundary.scene import Row, Scene, at_fault, case, point_of, said_by
-from simulator.boundary.wording import answers_it, fits_in
+from simulator.boundary.wording import answers_it, fits_in, repeats
 from simulator.streams import stable_hash
 
 _REASONS = {
@@ -52,7 +52,8 @@ def _by_outcome(scene: Scene) -> Iterator[Row]:
 def ended(row: Row) -> bool | None:
     """Whether a conversation ended well: resolved, no complaint, nobody came back, no low mark.
 
-    Badly where one of these is known to be otherwise; null where too little is known.
+    Badly where one of these is known to be otherwise; null where too little is known. Whoever came
+    back after the cut had not done so yet.
     """
     signs = (
         row["resolved"] is False,
@@ -77,7 +78,7 @@ def _better(scene: Scene, worse: Row, well: list[Row]) -> Row | None:
         reason = _reason(worse, bad, good)
         if reason is None or better["conversation_id"] == worse["conversation_id"]:
             continue
-        if not fits_in(good["reply"], seen):
+        if not fits_in(good["reply"], seen) or repeats(good["reply"]):
             continue
         why = f"asked the same, {_outcome(better)} there and {_outcome(worse)} here; associated"
         return case(

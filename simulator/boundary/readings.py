@@ -51,8 +51,8 @@ def points_read(
         and ``high`` (risk high or a person needed), ``info_sufficient``, ``missing`` (what is
         missing), ``emotion``, ``evidence``, ``known_by`` (labels or rules), ``courtesy`` (nothing
         but thanks or a greeting), ``article`` (the best for the customer's last words),
-        ``articles`` (the best ones of the conversation's intent) and ``covered`` (the best is of
-        that intent; null without knowledge or intent).
+        ``articles`` (those near it, of the conversation's intent) and ``covered`` (there is such
+        a one; null without knowledge or intent).
     """
     read = contexts.filter(pl.col("judge") == JUDGE).select(*POINT, *_CONTEXT, "evidence")
     about = (
@@ -114,7 +114,7 @@ def _found(points: pl.DataFrame, knowledge: pl.DataFrame) -> tuple[pl.Series, ..
         if knowledge.is_empty() or intent is None:
             covered.append(None)
         else:
-            covered.append(article in fitting[-1])
+            covered.append(bool(fitting[-1]))
     return (
         pl.Series("article", best, dtype=pl.String),
         pl.Series("articles", fitting, dtype=pl.List(pl.String)),
@@ -191,8 +191,9 @@ def called_for(points: pl.DataFrame, incumbent: pl.DataFrame) -> pl.DataFrame:
     """``points`` with the decision that each calls for.
 
     In the order of harm: escalate what is high risk or needs a person, calm an angry customer,
-    ask for what is missing, calm an upset one who asks nothing, else answer. Nobody is calmed
-    or asked twice, and thanks and greetings call for nothing.
+    ask for what is missing, calm an upset one who asks nothing, say "I don't know" where nothing
+    is left to ask or to look up, else answer. Nobody is calmed or asked twice, and thanks and
+    greetings call for nothing.
 
     Args:
         points: of :func:`points_read`.
@@ -247,9 +248,15 @@ def _need(row: dict[str, Any], asked: list[str], heated: bool) -> str | None:
         # Later in a conversation the rules see what is missing for the case as a whole, while the
         # customer may ask what any article answers.
         general = row["known_by"] == "rules" and row["n_th"] > 0 and row["covered"]
-        open_ = any(item not in asked for item in row["missing"])
-        return "clarify" if open_ and not general else None
+        if any(item not in asked for item in row["missing"]) and not general:
+            return "clarify"
+        if general:
+            return None
     # Who asks something, or gives what was asked for, wants to hear of that first.
     if heated and not asks_or_gives(row["text"] or ""):
         return "soothe"
-    return "answer" if row["info_sufficient"] else None
+    if row["info_sufficient"]:
+        return "answer"
+    # An article about it may hold all that the rules judge misses; people have looked.
+    lacking = row["info_sufficient"] is False and row["known_by"] == "labels"
+    return "refuse" if lacking or row["covered"] is False else None

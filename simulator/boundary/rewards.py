@@ -10,8 +10,8 @@
 
 cut off at -1 and 1. An answer counts as the decision called for only where it says what an article
 holds: an apt decision in made-up words is not worth imitating. "I don't know" is the right decision
-where nothing is known, and neither right nor wrong elsewhere. A promise that the policy forbids
-gets nothing for the decision: it would pay to promise.
+where what it takes is known to be missing and nothing is left to ask, and neither right nor wrong
+elsewhere. A promise that the policy forbids gets nothing for the decision: it would pay to promise.
 """
 
 from __future__ import annotations
@@ -76,13 +76,14 @@ def _decision(row: Row, called: str, reply: Row) -> list[tuple[str, float]]:
         return [("missed escalation", _MISSED)]
     if did == "escalate" and called != "escalate":
         return [("needless escalation", _NEEDLESS)]
-    if did == "answer" and (called == "clarify" or reply["over_answer"]):
+    lacking = called == "clarify" or (called == "refuse" and row["info_sufficient"] is False)
+    if did == "answer" and (lacking or reply["over_answer"]):
         return [("over-answer", _OVER)]
     if reply["risky_promise"]:
         return []
     if did == "refuse":
-        unknown = called != "escalate" and (row["covered"] is False or not row["info_sufficient"])
-        return [("rightly not answered", _APT)] if unknown else [("not answered", 0.0)]
+        right = called == "refuse"
+        return [("rightly not answered", _APT)] if right else [("not answered", 0.0)]
     acknowledged = called == "soothe" and did == "answer" and reply["tone"] == "apt"
     if not answers_it(reply, row):
         return [("answer that no article backs", 0.0)]

@@ -23,7 +23,7 @@ class History(NamedTuple):
         knowledge, commitments_policy: of the run.
         prompts: table ``prompts``, a row a decision point.
         dev: ids of the conversations of the dev part, whose words are not lent.
-        came_back: ids of the conversations that somebody came back after.
+        came_back: ids of the conversations that somebody came back after before the cut.
     """
 
     decision_points: pl.DataFrame

@@ -27,9 +27,36 @@ _WORD = re.compile(r"\w+", re.ASCII)
 _AGAIN = re.compile(r"\bagain\b|再|多次|這麼久|这么久|重复|重複", re.IGNORECASE)
 # What an agent says of this very case, and a model that has seen nothing must not.
 _LOOKED_UP = re.compile(
-    r"\b(?:i (?:have|'ve) (?:found|looked|checked|noted|seen)|i see (?:that|you)|"
-    r"looked (?:it )?up|as (?:i|we) said|thank you for confirming|according to)\b|"
-    r"已(?:經|经)?(?:查|看|找|收|記|记|登)|(?:信息|資料|资料|紀錄|记录)(?:在我|已)|您說的是|您说的是",
+    r"\b(?:i(?: have|['’]ve) (?:found|looked|checked|noted|seen)|"
+    r"i (?:can )?see (?:that|here|you|your|the (?:order|payment|parcel|refund))|"
+    r"in front of (?:me|us)|looked (?:it )?up|as (?:i|we) said|thank you for confirming|"
+    r"according to)\b|"
+    r"已(?:經|经)?(?:查|看|找|收|記|记|登)|(?:信息|資料|资料|紀錄|记录)(?:在我|已)|您說的是|您说的是|"
+    r"(?:訂單|订单)[^。！？]{0,24}在我(?:這|这|手)|"
+    r"我(?:這邊|这边|這裡|这里)?(?:有|能|可以)?(?:看到|看見|看见|查到)",
+    re.IGNORECASE,
+)
+_DONE = (
+    r"(?:cancell?ed|refunded|issued|processed|changed|updated|corrected|extended|arranged|booked|"
+    r"ordered|sent|shipped|credited|reset|removed|added|closed|reopened|registered|requested|paid|"
+    r"blocked|unlocked|initiated|submitted|created|applied|approved|waived|replaced|reserved|"
+    r"transferred (?:the|your) (?:refund|money|amount|payment|sum))"
+)
+# What an agent says that it has done; a hand-over is done by saying so.
+_ACTED = re.compile(
+    rf"\b(?:i|we)(?: have|['’]ve| had)?(?: now| just| already)* {_DONE}\b|"
+    rf"(?<!\bif )(?<!\bonce )(?<!\bwhen )(?<!\bafter )\byour [\w ]{{1,30}}(?:has|have|was|were)"
+    rf"(?: now| just| already)*(?: been)?(?: now| just| already)* {_DONE}\b|"
+    r"已(?:經|经)?(?:為|为|幫|帮|替)您(?!轉|转)|"
+    r"(?:為|为|幫|帮|替)您[^。，！？]{0,8}(?:取消|退款|修改|更改|更新|辦理|办理|處理|处理|安排|申請|申请|補發|补发)好?了|"
+    r"您的[^。，！？]{0,12}已(?:經|经)?(?:取消|退款|退回|修改|更改|更新|處理|处理|補發|补发)",
+    re.IGNORECASE,
+)
+# What only the customer who was answered has told.
+_TOLD = re.compile(
+    r"(?<!\bwhat )\byou (?:have )?(?:said|mentioned|told|paid|wrote|ordered|bought)\b|"
+    r"\bi see, (?:it is|you)\b|\bthank(?:s| you) for (?:giving|sending|telling|the)\b|"
+    r"您(?:當時|当时)?(?:是用|是在|提到|提供的|剛才|刚才)|(?:謝謝|谢谢|感謝|感谢)您(?:確認|确认|提供|告知)",
     re.IGNORECASE,
 )
 
@@ -57,7 +84,8 @@ class Borrowed:
     A reply is good where its action was called for, it promises nothing risky, and it does not
     sound wrong. One that names something (a number, a name) is borrowed only where the customer or
     the article named it too, and one that was said in one conversation alone only where the intent
-    is the same: what nobody said twice may be about that one case.
+    is the same: what nobody said twice may be about that one case. None is borrowed that claims
+    something done or seen in its own case, or repeats what its own customer told.
 
     Args:
         points: of :func:`simulator.boundary.readings.called_for`, with ``dev``; replies from the
@@ -123,7 +151,7 @@ def _good(points: pl.DataFrame, replies: pl.DataFrame) -> Iterator[tuple[dict[st
         if not answers_it(row, row):
             continue
         text = _question(row["reply"]) if row["action"] == "clarify" else row["reply"].strip()
-        if len(sentences(text)) > _LONGEST or _LOOKED_UP.search(text):
+        if len(sentences(text)) > _LONGEST or claims(text) or repeats(text):
             continue
         source = f"incumbent {row['conversation_id']}/{row['turn']}"
         words = Words(text, row["action"], source)
@@ -149,8 +177,12 @@ def stock(replies: pl.DataFrame) -> frozenset[str]:
 
 def _question(text: str) -> str:
     """The sentences of a clarifying reply that ask; all where none has a question mark."""
-    asking = [one for one in sentences(text) if one.rstrip("\"'”’」）)").endswith(("?", "？"))]
+    asking = [one for one in sentences(text) if _asks(one)]
     return " ".join(asking) if asking else text.strip()
+
+
+def _asks(sentence: str) -> bool:
+    return sentence.rstrip("\"'”’」）)").endswith(("?", "？"))
 
 
 def answers_it(reply: Mapping[str, Any], row: Mapping[str, Any]) -> bool:
@@ -168,7 +200,25 @@ def fits_in(text: str, seen: str) -> bool:
 
     It names nothing else, and claims nothing of a case that was looked up.
     """
-    return named(text) <= _words(seen) and _LOOKED_UP.search(text) is None
+    return named(text) <= _words(seen) and not claims(text)
+
+
+def claims(text: str) -> bool:
+    """Whether ``text`` says that something was done, or seen, in this very case.
+
+    >>> claims("I have cancelled the order for you.")
+    True
+    """
+    return _LOOKED_UP.search(text) is not None or _ACTED.search(text) is not None
+
+
+def repeats(text: str) -> bool:
+    """Whether a sentence of ``text`` that asks nothing repeats what its customer told.
+
+    >>> repeats("You paid by card. Which order is it?")
+    True
+    """
+    return any(_TOLD.search(one) and not _asks(one) for one in sentences(text))
 
 
 def _words(seen: str) -> frozenset[str]:
@@ -195,7 +245,7 @@ def _places(action: str, row: Mapping[str, Any]) -> list[tuple[Any, ...]]:
     language, intent = row["language"], row["intent"]
     depth, mood = row["n_th"] == 0, row["emotion"] not in (None, "calm")
     if action == "answer":
-        return [(action, language, intent, "article", row["article"])] if row["covered"] else []
+        return [(action, language, intent, "article", row["articles"][0])] if row["covered"] else []
     places: list[tuple[Any, ...]] = [
         (action, language, mood, depth, intent),
         (action, language, mood, depth),

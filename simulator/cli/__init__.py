@@ -81,7 +81,8 @@ def main() -> None:
     except SystemExit as done:
         # So typer ends what Ctrl-C interrupted, without a word.
         if done.code == _INTERRUPTED:
-            _fail("interrupted; run the same command again to go on where it stopped", done.code)
+            said = "interrupted; run the same command again (a run goes on where it stopped)"
+            _fail(said, done.code)
         raise
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -15,8 +17,9 @@ import polars as pl
 from simulator.boundary import formats
 from simulator.boundary.account import Account, lines, readme
 from simulator.boundary.cases import boundary_cases
-from simulator.boundary.choose import choose, messages_of, prompt_digests
+from simulator.boundary.choose import Chosen, choose, folded, messages_of
 from simulator.boundary.formats import Rows, plain
+from simulator.boundary.questions import normal
 from simulator.boundary.rewards import rewards
 from simulator.boundary.scene import History, scene_of
 from simulator.boundary.split import Split, split
@@ -49,6 +52,17 @@ class Asked(NamedTuple):
     per_kind: int = 300
 
 
+class _Read(NamedTuple):
+    """``prompts``: the table. By point: ``whole``, all that was said up to there, and ``last``, the
+
+    customer's words there; both folded.
+    """
+
+    prompts: pl.DataFrame
+    whole: dict[tuple[str, int], str]
+    last: dict[tuple[str, int], str]
+
+
 class Exported(NamedTuple):
     """``account``: lines to print. ``files``: what was written, relative to the folder."""
 
@@ -71,7 +85,7 @@ def export(folder: RunFolder, asked: Asked, tell: Tell) -> Exported:
     parts = _split(folder, scenario, asked, others)
     tell("prompts", 0, 0)
     prompt = Candidate.model_construct(kind="prompted", prompt=asked.prompt)
-    history, overlapping = _history(folder, parts, others, prompt)
+    history, overlapping, sharing = _history(folder, parts, others, prompt)
     tell("cases", 0, 0)
     scene = scene_of(history)
     cases = boundary_cases(scene)
@@ -90,7 +104,7 @@ def export(folder: RunFolder, asked: Asked, tell: Tell) -> Exported:
     tell("files", 0, 0)
     valued = rewards(scene, chosen.cases)
     redactor = Redactor(_key(folder), scenario.history.timezone)
-    rows = _rows(chosen.cases, valued, history, parts, redactor, folder.manifest["name"])
+    rows = _rows(chosen, valued, history, parts, redactor, folder.manifest["name"])
     files = formats.files(asked.form, rows)
     account = Account(
         folder.manifest["name"],
@@ -102,13 +116,14 @@ def export(folder: RunFolder, asked: Asked, tell: Tell) -> Exported:
         asked.prompt.name,
         parts,
         chosen.counts,
+        chosen.spare,
+        len(sharing & set(chosen.cases.select(_POINT).iter_rows())),
         chosen.cases,
         rows,
         redactor.counts,
         folder.manifest["versions"],
     )
-    held = sorted(redactor.identifier(one) for one in parts.held_out)
-    files["held_out.csv"] = "".join(f"{one}\n" for one in ["conversation_id", *held]).encode()
+    files["held_out.csv"] = _held_out(folder, parts, others, redactor)
     files["README.md"] = readme(account, files).encode()
     _write(asked.out, files, account)
     return Exported(lines(account), tuple(files))
@@ -169,10 +184,26 @@ def _split(
     return split(conversations, turns, asked.until, scenario.history.zone, there)
 
 
+def _held_out(
+    folder: RunFolder, parts: Split, others: Iterable[RunFolder], redactor: Redactor
+) -> bytes:
+    """Ids with the run that replays them: those after the cut, and all of the runs named."""
+    places = {(redactor.identifier(one), folder.manifest["name"]) for one in parts.held_out}
+    for run in others:
+        ids = run.table("replayed")["conversation_id"].to_list()
+        places |= {(redactor.identifier(one), run.manifest["name"]) for one in ids}
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([("conversation_id", "run"), *sorted(places)])
+    return text.getvalue().encode()
+
+
 def _history(
     folder: RunFolder, parts: Split, others: Iterable[RunFolder], prompt: Candidate
-) -> tuple[History, set[tuple[str, int]]]:
-    """The exported part, and its points at which the same is said or asked as at a held-out one."""
+) -> tuple[History, set[tuple[str, int]], set[tuple[str, int]]]:
+    """The exported part, and its points at which the same was said as at a held-out one.
+
+    First by all that was said up to there, then by the customer's last words alone.
+    """
     exported = pl.Series(sorted(parts.train | parts.dev), dtype=pl.String).implode()
     whole = {name: folder.table(name) for name in _TABLES}
     mine = {
@@ -185,16 +216,13 @@ def _history(
         *((one, one.table("decision_points")) for one in others),
     ]
     points = mine["decision_points"]
-    prompts = _prompts(folder, points, prompt)
-    # What was said up to a point is the same text wherever it was said.
-    said = pl.concat([part.select("context_hash") for _, part in held]).unique()
-    overlapping = set(points.join(said, on="context_hash", how="semi").select(_POINT).iter_rows())
-    asked = {one for run, part in held for one in prompt_digests(_prompts(run, part, prompt))}
-    places = prompts.select(_POINT).iter_rows()
-    for place, digest in zip(places, prompt_digests(prompts), strict=True):
-        if digest in asked:
-            overlapping.add(place)
-    back = whole["conversations"]["recontact_of"].drop_nulls().to_list()
+    mine_read = _read(folder, points, prompt)
+    held_read = [_read(run, part, None) for run, part in held]
+    said = {text for one in held_read for text in one.whole.values()}
+    last = {text for one in held_read for text in one.last.values()}
+    # What happened after the cut must not decide which reply was the better one.
+    known = whole["conversations"].filter(pl.col("started_at") < parts.cut)
+    back = known["recontact_of"].drop_nulls().to_list()
     history = History(
         points,
         mine["conversations"],
@@ -204,32 +232,37 @@ def _history(
         mine["labels"],
         folder.table("knowledge"),
         folder.table("commitments_policy"),
-        prompts,
+        mine_read.prompts,
         parts.dev,
         frozenset(back),
     )
-    return history, overlapping
+    return (
+        history,
+        {place for place, text in mine_read.whole.items() if text in said},
+        {place for place, text in mine_read.last.items() if text in last},
+    )
 
 
-def _prompts(folder: RunFolder, points: pl.DataFrame, prompt: Candidate) -> pl.DataFrame:
-    """Table ``prompts``: what the candidate would be asked at the points."""
+def _read(folder: RunFolder, points: pl.DataFrame, prompt: Candidate | None) -> _Read:
+    """What was said at the points, and what the candidate would be asked there, if there is one."""
     materials = Materials(folder.table("knowledge"), folder.table("commitments_policy"))
-    chat = chat_of(prompt, materials)
+    chat = chat_of(prompt, materials) if prompt else None
     tables = (folder.table(name) for name in ("turns", "conversations", "contexts"))
-    rows = [
-        {
-            "conversation_id": point.conversation_id,
-            "turn": point.turn,
-            "messages": [message._asdict() for message in chat(point)],
-        }
-        for chunk in points_seen(points, *tables)
-        for point in chunk
-    ]
-    return build("prompts", rows) if rows else empty("prompts")
+    found = _Read(empty("prompts"), {}, {})
+    rows = []
+    for chunk in points_seen(points, *tables):
+        for point in chunk:
+            place = point.conversation_id, point.turn
+            found.whole[place] = folded(f"{one.role} {normal(one.text)}" for one in point.said)
+            found.last[place] = normal(point.said[-1].text)
+            if chat:
+                messages = [message._asdict() for message in chat(point)]
+                rows.append(dict(zip(_POINT, place, strict=True)) | {"messages": messages})
+    return found._replace(prompts=build("prompts", rows)) if rows else found
 
 
 def _rows(
-    cases: pl.DataFrame,
+    chosen: Chosen,
     valued: pl.DataFrame,
     history: History,
     parts: Split,
@@ -245,10 +278,10 @@ def _rows(
 
     prompts = {
         point: [{**one, "content": clean(one["content"], point[0])} for one in asked[point]]
-        for point in dict.fromkeys(cases.select(_POINT).iter_rows())
+        for point in dict.fromkeys(chosen.cases.select(_POINT).iter_rows())
     }
     found = {part: Rows([], [], [], []) for part in formats.PARTS}
-    for row in cases.iter_rows(named=True):
+    for row in chosen.cases.iter_rows(named=True):
         place = row["conversation_id"], row["turn"]
         out = found["dev" if place[0] in parts.dev else "train"]
         provenance = {
@@ -268,7 +301,8 @@ def _rows(
             "chosen": clean(row["chosen"], place[0]),
             "provenance": provenance,
         }
-        out.sft.append(one)
+        if row["case_id"] in chosen.examples:
+            out.sft.append(one)
         if row["rejected"] is not None:
             out.dpo.append({**one, "rejected": clean(row["rejected"], place[0])})
     _valued(found, valued, prompts, clean, parts, redactor, run)
@@ -285,12 +319,17 @@ def _valued(
     run: str,
 ) -> None:
     same = Counter[tuple[str, str]]()
+    pairs = [row for rows in found.values() for row in rows.dpo]
+    examples = [row for rows in found.values() for row in rows.sft]
+    wrong = {(repr(row["prompt"]), row["rejected"]) for row in pairs}
+    right = {(repr(row["prompt"]), row["chosen"]) for row in [*pairs, *examples]}
     for row in valued.sort(*_POINT, "candidate").iter_rows(named=True):
         place = row["conversation_id"], row["turn"]
         out = found["dev" if place[0] in parts.dev else "train"]
         said = clean(row["reply"], place[0])
-        same[repr(prompts[place]), said] += 1
-        if same[repr(prompts[place]), said] > 1:
+        which = repr(prompts[place]), said
+        same[which] += 1
+        if same[which] > 1:
             continue
         one = {
             "prompt": prompts[place],
@@ -306,8 +345,10 @@ def _valued(
             },
         }
         out.rewards.append({**one, "reward": row["reward"], "parts": row["parts"]})
-        if abs(row["reward"]) > _CLEAR:
-            out.kto.append({**one, "label": row["reward"] > 0})
+        # What the pairs and examples say of a reply is not contradicted.
+        label = row["reward"] > 0
+        if abs(row["reward"]) > _CLEAR and which not in (wrong if label else right):
+            out.kto.append({**one, "label": label})
 
 
 def _whose(source: str, redactor: Redactor) -> str:

@@ -47,8 +47,8 @@ def sampled(
     if since is not None and late.is_empty():
         last = there["started_at"].max()
         raise HistoryError(
-            f"replay.since = {since:%Y-%m-%d}: no conversation with turns began then or later; "
-            f"expected a day up to {last:%Y-%m-%d}"
+            f"replay.since: no conversation with turns began at {since:%Y-%m-%d %H:%M} UTC or "
+            f"later; the last began at {last:%Y-%m-%d %H:%M} UTC; name an earlier day"
             if isinstance(last, datetime)
             else "replay.since: no conversation has a started_at; take it out, or import the times"
         )

@@ -25,7 +25,8 @@ from simulator.reports.run import Run
 BLUE, VERMILLION, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
 ORANGE, SKY, INK, GREY = "#E69F00", "#56B4E9", "#1a1f24", "#5b6570"
 LINES = ((BLUE, "--"), (GREEN, "-"), (VERMILLION, "-."), (PURPLE, ":"), (ORANGE, "--"), (SKY, "-"))
-MARKERS = "sD^vPX"
+# One more than there are colours, so that the two together repeat late.
+MARKERS = "sD^vPX*"
 WIDTH = 10.0
 STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",

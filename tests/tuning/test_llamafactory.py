@@ -11,6 +11,8 @@ from tests.boundary_export import exported
 from tests.conftest import ROOT
 
 SETTINGS = ROOT / "scenarios" / "tuning"
+# Few rows again and again: what falls is not the luck of the batch.
+SAME_ROWS = ("max_samples=16", "logging_steps=1", "warmup_ratio=0.0")
 
 
 def losses(folder):
@@ -34,17 +36,16 @@ def sft(data, model, tuning, tmp_path_factory):
         f"model_name_or_path={model}",
         f"dataset_dir={data}",
         f"output_dir={out}",
-        "max_steps=16",
-        "logging_steps=1",
-        "eval_strategy=no",
+        *SAME_ROWS,
+        "num_train_epochs=5",
     )
     return out
 
 
 def test_the_loss_of_supervised_fine_tuning_falls(sft):
     found = losses(sft)
-    assert len(found) == 16
-    assert mean(found[-4:]) < 0.8 * mean(found[:4])
+    assert len(found) == 10
+    assert mean(found[-2:]) < 0.7 * mean(found[:2])
 
 
 def test_preferences_are_learnt_upon_the_first_step(sft, data, model, tuning, tmp_path):
@@ -63,14 +64,14 @@ def test_preferences_are_learnt_upon_the_first_step(sft, data, model, tuning, tm
         f"model_name_or_path={tmp_path / 'merged'}",
         f"dataset_dir={data}",
         f"output_dir={tmp_path / 'dpo'}",
-        "max_steps=8",
-        "logging_steps=1",
-        "eval_strategy=no",
+        *SAME_ROWS,
+        "max_samples=8",
+        "num_train_epochs=3",
         "learning_rate=2.0e-4",
     )
     found = losses(tmp_path / "dpo")
-    assert len(found) == 8
-    assert mean(found[-3:]) < mean(found[:3])
+    assert len(found) == 3
+    assert found[-1] < 0.8 * found[0]
     assert (tmp_path / "dpo" / "adapter_model.safetensors").is_file()
 
 
