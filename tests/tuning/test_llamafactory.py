@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from statistics import mean
 
 import pytest
 
@@ -12,7 +11,7 @@ from tests.conftest import ROOT
 
 SETTINGS = ROOT / "scenarios" / "tuning"
 # Few rows again and again: what falls is not the luck of the batch.
-SAME_ROWS = ("max_samples=16", "logging_steps=1", "warmup_ratio=0.0")
+SAME_ROWS = ("max_samples=8", "logging_steps=1", "warmup_ratio=0.0")
 
 
 def losses(folder):
@@ -44,8 +43,8 @@ def sft(data, model, tuning, tmp_path_factory):
 
 def test_the_loss_of_supervised_fine_tuning_falls(sft):
     found = losses(sft)
-    assert len(found) == 10
-    assert mean(found[-2:]) < 0.7 * mean(found[:2])
+    assert len(found) == 5
+    assert found[-1] < 0.7 * found[0]
 
 
 def test_preferences_are_learnt_upon_the_first_step(sft, data, model, tuning, tmp_path):
@@ -65,7 +64,7 @@ def test_preferences_are_learnt_upon_the_first_step(sft, data, model, tuning, tm
         f"dataset_dir={data}",
         f"output_dir={tmp_path / 'dpo'}",
         *SAME_ROWS,
-        "max_samples=8",
+        "max_samples=4",
         "num_train_epochs=3",
         "learning_rate=2.0e-4",
     )
