@@ -17,6 +17,9 @@ from simulator.comparison.decisions import labelled_contexts
 from simulator.comparison.disagreements import words_apart
 from simulator.comparison.flips import Kinds, interval, two_sided, worse
 from simulator.evidence.paired import mcnemar
+from simulator.judging.audit.draw import draw, draw_no_bot, draw_simple
+from simulator.scenario.rollout import LADDER
+from simulator.streams import Streams
 from tests.compare_sides import INTENTS, sides
 
 
@@ -65,26 +68,52 @@ def test_property_an_interval_of_shares_has_width_holds_the_mean_and_turns_with_
 ) -> None:
     one = kinds([float(t) for t, _ in each], [float(n) for _, n in each])
     other = kinds([-float(t) for t, _ in each], [float(n) for _, n in each])
-    low, high, method = interval(one, 0.95, share=True, rng=rng())
+    p = two_sided(one, rng())[0]
+    low, high, method = interval(one, 0.95, share=True, p=p, rng=rng())
     assert low is not None
     assert high is not None
     assert low < high, method
-    assert low <= one.mean() <= high
+    assert -1 <= low <= one.mean() <= high <= 1
+    # What the test finds to differ is not said to be 0 by its interval.
+    assert p > 0.05 or not low < 0 < high
     # Where neither is ahead, draws know no side.
     if one.mean():
-        assert interval(other, 0.95, share=True, rng=rng())[:2] == pytest.approx((-high, -low))
+        turned = interval(other, 0.95, share=True, p=p, rng=rng())[:2]
+        assert turned == pytest.approx((-high, -low))
 
 
 def test_exact_where_nothing_differs_the_bounds_are_those_of_no_event() -> None:
-    low, high, _ = interval(kinds([0.0] * 100), 0.95, share=True, rng=rng())
-    assert high == pytest.approx(1 - 0.025 ** (1 / 100))
-    assert low == pytest.approx(-(1 - 0.025 ** (1 / 100)))
-    assert interval(kinds([0.0] * 100), 0.95, share=False, rng=rng())[:2] == (None, None)
-    assert interval(kinds([1.0]), 0.95, share=True, rng=rng())[:2] == (None, None)
+    nothing, one = kinds([0.0] * 100), kinds([1.0])
+    # Half of the error to each of the two shares.
+    least = 1 - 0.0125 ** (1 / 100)
+    ends = interval(nothing, 0.95, share=True, p=1.0, rng=rng())[:2]
+    assert ends == pytest.approx((-least, least))
+    assert interval(nothing, 0.95, share=False, p=1.0, rng=rng())[:2] == (None, None)
+    assert interval(one, 0.95, share=True, p=1.0, rng=rng())[:2] == (None, None)
     # Twenty of twenty worse is not all of all.
-    low, high, _ = interval(kinds([2.0] * 20, [2.0] * 20), 0.95, share=True, rng=rng())
+    twenty = kinds([2.0] * 20, [2.0] * 20)
+    low, high, _ = interval(twenty, 0.95, share=True, p=1e-6, rng=rng())
     assert high == 1
-    assert low == pytest.approx(-(1 - 0.025 ** (1 / 20)))
+    assert low == pytest.approx(0.0125 ** (1 / 20) - (1 - 0.0125 ** (1 / 20)))
+
+
+@pytest.mark.parametrize(("n_ahead", "n"), [(9, 20), (9, 5000), (6, 60), (100, 100), (40, 400)])
+def test_exact_an_interval_does_not_contradict_the_test(n_ahead: int, n: int) -> None:
+    both = kinds([1.0] * n_ahead + [0.0] * (n - n_ahead))
+    p, _ = two_sided(both, rng())
+    low, high, _ = interval(both, 0.95, share=True, p=p, rng=rng())
+    assert p <= 0.05
+    assert low is not None
+    assert high is not None
+    assert 0 <= low <= n_ahead / n <= high <= 1
+
+
+def test_exact_no_share_goes_beyond_all_of_them() -> None:
+    # 120 of 121, so near all that a standard error runs over the edge.
+    both = kinds([1.0] * 120 + [0.0])
+    _, high, method = interval(both, 0.95, share=True, p=1e-12, rng=rng())
+    assert "CR1" in method
+    assert high == 1
 
 
 @pytest.mark.parametrize("chance", [0.004, 0.02, 0.15])
@@ -94,7 +123,9 @@ def test_analytic_intervals_cover_however_rare_differences_are(chance: float) ->
         sizes = source.integers(1, 6, 400).astype(float)
         # Ours alone goes wrong, at all points of a conversation together.
         wrong = (source.random(400) < chance) * sizes
-        low, high, _ = interval(kinds(list(wrong), list(sizes)), 0.95, share=True, rng=source)
+        seen = kinds(list(wrong), list(sizes))
+        p, _ = two_sided(seen, source)
+        low, high, _ = interval(seen, 0.95, share=True, p=p, rng=source)
         assert low is not None
         assert high is not None
         covered += low <= chance <= high
@@ -115,6 +146,20 @@ def test_analytic_worse_by_just_the_tolerance_is_seldom_called_worse() -> None:
             called[chance] += p <= 0.05
     assert called[0.02] / runs < 0.05 + 4 * (0.05 * 0.95 / runs) ** 0.5
     assert called[0.08] / runs > 0.8
+
+
+def test_analytic_a_few_long_conversations_far_better_do_not_make_the_rest_worse() -> None:
+    # One in fifty is twenty points long and better at all of them; together it is the tolerance.
+    source, runs, tolerance = rng(4), 200, 0.02
+    each = (tolerance * (0.98 + 0.02 * 20) + 0.02 * 20) / 0.98
+    called = 0
+    for _ in range(runs):
+        long = source.random(300) < 0.02
+        sizes = np.where(long, 20.0, 1.0)
+        moved = np.where(long, -20.0, source.random(300) < each)
+        called += worse(kinds(list(moved), list(sizes)), 1, tolerance, source) <= 0.05
+    # Flips alone call it in about one of ten.
+    assert called / runs <= 0.05
 
 
 def test_exact_more_is_worse_only_where_less_is_good() -> None:
@@ -256,7 +301,7 @@ def test_exact_points_of_another_context_are_left_out_and_counted() -> None:
     assert aligned(ours, theirs) is None
     points = theirs.decision_points
     moved = points.with_columns(
-        pl.when(pl.int_range(pl.len()) < 7)
+        pl.when(pl.int_range(pl.len()) < 30)
         .then(pl.lit("elsewhere"))
         .otherwise("context_hash")
         .alias("context_hash")
@@ -265,12 +310,12 @@ def test_exact_points_of_another_context_are_left_out_and_counted() -> None:
     reason = aligned(ours, other)
     assert reason is not None
     assert f"share {points.height - 5:,} points" in reason
-    assert "at 7 of them something else had been said" in reason
+    assert "at 30 of them, in " in reason
     found = compare([ours], other, rng=rng())
-    assert overall(found.differences, "no_reply")["n"] == points.height - 12
+    assert overall(found.differences, "no_reply")["n"] == points.height - 35
     said = " ".join(found.remarks)
     assert "5 because only the run of the first has them" in said
-    assert "7 because something else had been said before" in said
+    assert "30 because something else had been said before" in said
     apart = theirs._replace(
         decision_points=points.with_columns(
             pl.format("x{}", "conversation_id").alias("conversation_id")
@@ -281,6 +326,50 @@ def test_exact_points_of_another_context_are_left_out_and_counted() -> None:
     assert nothing.differences.is_empty()
     assert nothing.disagreements.is_empty()
     assert "no point in common" in " ".join(nothing.remarks)
+
+
+def test_exact_one_point_that_differs_keeps_two_runs_side_by_side() -> None:
+    ours, theirs = sides(60, 2)
+    points = theirs.decision_points
+    first = pl.int_range(pl.len()) == 0
+    hashes = pl.when(first).then(pl.lit("elsewhere")).otherwise("context_hash")
+    other = theirs._replace(decision_points=points.with_columns(context_hash=hashes))
+    assert aligned(ours, other) is None
+    found = compare([ours], other, rng=rng())
+    assert overall(found.differences, "no_reply")["n"] == points.height - 1
+    assert "1 because something else had been said before" in " ".join(found.remarks)
+
+
+def test_exact_what_an_error_kept_from_the_customer_is_no_decision() -> None:
+    ours, theirs = sides(120, 7, n_labelled=120)
+    failed = (pl.col("candidate") == "one") & (pl.int_range(pl.len()) % 3 == 0)
+    shadow = ours.shadow.with_columns(
+        pl.when(failed).then(pl.lit("timeout")).otherwise(None).alias("error")
+    )
+    broken = [side._replace(shadow=shadow) for side in (ours, theirs)]
+    found = compare([broken[0]], broken[1], rng=rng())
+    mine = shadow.filter(pl.col("candidate") == "one")
+    kept = mine.filter(pl.col("error").is_null() | (pl.col("action") == "escalate"))
+    did = found.decision_matrix.filter(
+        (pl.col("candidate") == "one") & (pl.col("against") == "incumbent")
+    )
+    assert did.filter(pl.col("did") == "none")["n"].sum() == mine.height - kept.height
+    assert (
+        did.filter(pl.col("did") == "answer")["n"].sum()
+        == kept.filter(pl.col("action") == "answer").height
+    )
+    # Nor is a reply that was labelled in another run what the customer got in this one.
+    both = overall(found.differences, "risky_promise", "labels")
+    assert both["n"] == mine.height - mine["error"].count()
+    people = ours.labels.filter(pl.col("needs_human") | (pl.col("risk") == "high")).select(
+        "conversation_id", "turn"
+    )
+    silent = mine.join(kept, on=["conversation_id", "turn"], how="anti")
+    n_people = silent.join(people.unique(), on=["conversation_id", "turn"]).height
+    assert n_people > 0
+    assert f"At {n_people:,} of them labels leave the customer to a person" in " ".join(
+        found.remarks
+    )
 
 
 def test_exact_errors_are_never_safe() -> None:
@@ -452,7 +541,129 @@ def test_analytic_labels_drawn_where_one_was_flagged_do_not_count_against_it() -
     # Where ours was flagged everything was labelled: counted alike, ours looks far worse.
     assert alike["difference"] > truth["difference"] + 0.02
     assert weighted["difference"] == pytest.approx(truth["difference"], abs=0.008)
-    assert "no random draw with known chances" in " ".join(plain.remarks)
+    assert "no random draw of the whole replay with known chances" in " ".join(plain.remarks)
+    # Nor may one label of an unknown chance make all the others count alike.
+    odd = labels["conversation_id"][0]
+    one_off = labels.with_columns(
+        pl.when(pl.col("conversation_id") != odd).then("inclusion_prob").alias("inclusion_prob")
+    )
+    some = [side._replace(labels=one_off) for side in (ours, theirs)]
+    found = compare([some[0]], some[1], by=(), rng=rng())
+    still = overall(found.differences, "risky_promise", "labels")
+    assert still["difference"] == pytest.approx(weighted["difference"], abs=0.002)
+    n_odd = labels.filter(
+        (pl.col("conversation_id") == odd) & (pl.col("candidate") == "one")
+    ).height
+    assert f"{n_odd:,} of these points are left out" in " ".join(found.remarks)
+
+
+def test_exact_an_estimate_counts_the_weights_themselves() -> None:
+    ours, theirs = sides(400, 3, n_labelled=400)
+    # A tenth stand for 300 each, one in a hundred of a step for the rest.
+    ids = ours.conversations["conversation_id"]
+    chance = pl.DataFrame(
+        {"conversation_id": ids, "inclusion_prob": [1.0 if i % 10 else 0.002 for i in range(400)]}
+    )
+    labels = ours.labels.drop("inclusion_prob").join(chance, on="conversation_id")
+    labels = tables.conform("labels", labels)
+    some = [side._replace(labels=labels) for side in (ours, theirs)]
+    row = overall(
+        compare([some[0]], some[1], by=(), rng=rng()).differences, "risky_promise", "labels"
+    )
+    of: dict[str, float] = {}
+    for name in ("one", "other"):
+        mine = labels.filter(pl.col("candidate") == name)
+        weight = 1 / mine["inclusion_prob"].to_numpy()
+        of[name] = float(np.average(mine["risky_promise"].to_numpy(), weights=weight))
+    assert row["of_ours"] == pytest.approx(of["one"])
+    assert row["difference"] == pytest.approx(of["one"] - of["other"])
+
+
+@pytest.mark.parametrize("chance", [1.0, None])
+def test_exact_labels_of_other_replies_than_now_say_nothing_of_replies(
+    chance: float | None,
+) -> None:
+    ours, theirs = sides(200, 5, n_labelled=200)
+    ids = ours.conversations["conversation_id"].head(5)
+    moved = pl.col("conversation_id").is_in(ids.implode()) & (pl.col("candidate") == "one")
+    labels = ours.labels.with_columns(
+        pl.when(moved).then(pl.lit("changed")).otherwise("stratum").alias("stratum"),
+        pl.lit(chance, pl.Float64).alias("inclusion_prob"),
+    )
+    some = [side._replace(labels=labels) for side in (ours, theirs)]
+    found = compare([some[0]], some[1], rng=rng()).differences
+    n = overall(found, "risky_promise", "labels")["n"]
+    assert n == ours.decision_points.filter(~pl.col("conversation_id").is_in(ids.implode())).height
+
+
+def test_analytic_draws_of_the_auto_domain_alone_do_not_move_what_is_found() -> None:
+    # Ours leaves the customers of its first 400 conversations to people; a bot speaks in the rest.
+    ours, theirs = sides(1000, 11, n_labelled=1000)
+    ids = ours.conversations["conversation_id"].sort()
+    outside = pl.col("conversation_id").is_in(ids.head(400).implode())
+    left = outside & (pl.col("candidate") == "one")
+    shadow = ours.shadow.with_columns(
+        pl.when(left).then(pl.lit("escalate")).otherwise("action").alias("action")
+    )
+    both = [side._replace(shadow=shadow) for side in (ours, theirs)]
+    everything = ours.labels.with_columns(pl.lit(1.0).alias("inclusion_prob"))
+    truth = _missed(both, everything)
+    units = pl.DataFrame({"conversation_id": ids, "stage": "low_risk_auto", "candidate": "one"})
+    domain = units.filter(~outside).with_columns(pl.Series(range(600)).lt(60).alias("flagged"))
+    found = []
+    for seed in range(12):
+        streams = Streams(seed)
+        drawn = pl.concat(
+            [
+                draw(domain, 120, streams, "first"),
+                draw_no_bot(units, domain, LADDER, 60, streams, "first"),
+                draw_simple(domain, 300, streams, "threshold"),
+            ]
+        )
+        kept = ["conversation_id", "stratum", "inclusion_prob", "draw_id"]
+        labels = (
+            ours.labels.filter(pl.col("candidate") == "one")
+            .drop(kept[1:])
+            .join(drawn.select(kept), on="conversation_id")
+        )
+        found.append(_missed(both, tables.conform("labels", labels)))
+    # The simple draw alone would say 1 / .6 of it.
+    error = float(np.std(found, ddof=1)) / len(found) ** 0.5
+    assert abs(np.mean(found) - truth) < 3 * error
+    assert truth * (1 / 0.6 - 1) > 6 * error
+
+
+def test_exact_a_draw_of_the_auto_domain_is_no_draw_of_the_whole_replay() -> None:
+    ours, theirs = sides(1000, 11, n_labelled=1000)
+    units = pl.DataFrame(
+        {
+            "conversation_id": ours.conversations["conversation_id"],
+            "stage": "low_risk_auto",
+            "candidate": "one",
+            "flagged": [i < 60 for i in range(1000)],
+        }
+    )
+    # Of 900 by stratum, and of nearly all at random: neither has those in which no bot spoke.
+    for drawn, whole in (
+        (draw(units.head(900), 120, Streams(1), "first"), False),
+        (draw_simple(units.head(980), 300, Streams(1), "threshold"), False),
+        (draw(units, 120, Streams(1), "first"), True),
+    ):
+        kept = ["conversation_id", "stratum", "inclusion_prob"]
+        labels = ours.labels.drop(kept[1:]).join(drawn.select(kept), on="conversation_id")
+        labels = tables.conform("labels", labels)
+        found = compare(
+            [ours._replace(labels=labels)], theirs._replace(labels=labels), by=(), rng=rng()
+        )
+        said = "each counts by how it was drawn" in " ".join(found.remarks)
+        weighted = found.differences["method"].str.contains("weighted").any()
+        assert (said, weighted) == (whole, whole)
+
+
+def _missed(both: list[Side], labels: pl.DataFrame) -> float:
+    ours, theirs = (side._replace(labels=labels) for side in both)
+    found = compare([ours], theirs, by=(), n_disagreements=0, rng=rng()).differences
+    return float(overall(found, "missed_escalation", "labels")["of_ours"])
 
 
 # ---- disagreements

@@ -34,9 +34,9 @@ def own_points(side: Side) -> pl.DataFrame:
 
     Returns:
         ``conversation_id, turn, reply, action`` (of the candidate, else of the rules judge; null
-        where neither says it), ``spoke`` (there is a reply), tokens, seconds, and of the rules
-        judge ``risky_promise, compliance_breach, over_answer, tone, evidence``, null without a
-        reply.
+        where neither says it, and where there is no reply either unless it escalated), ``spoke``
+        (there is a reply), tokens, seconds, and of the rules judge ``risky_promise,
+        compliance_breach, over_answer, tone, evidence``, null without a reply.
     """
     verdicts = side.verdicts.filter(
         (pl.col("judge") == JUDGE) & (pl.col("candidate") == side.candidate)
@@ -64,7 +64,12 @@ def own_points(side: Side) -> pl.DataFrame:
         )
         .join(verdicts, on=POINT, how="left")
         .with_columns(
-            pl.coalesce("action", pl.when("spoke").then("judged")).alias("action"),
+            # What was meant to be said before an error reached nobody.
+            pl.when("spoke")
+            .then(pl.coalesce("action", "judged"))
+            .when(pl.col("action") == "escalate")
+            .then("action")
+            .alias("action"),
             *(pl.when("spoke").then(name).alias(name) for name in found),
         )
         .drop("judged")

@@ -36,11 +36,15 @@ class Cell(NamedTuple):
         name: columns of the row that say which one it is, and its counts.
         metric: what it is of.
         kinds: its conversations.
+        stepped: the same with weights in whole steps, for the sign-flip test.
+        weighted: whether points count differently.
     """
 
     name: dict[str, Any]
     metric: Metric
     kinds: Kinds
+    stepped: Kinds
+    weighted: bool
 
 
 def cells(ours: str, theirs: str, points: pl.DataFrame, by: Sequence[str]) -> Iterator[Cell]:
@@ -62,26 +66,27 @@ def cells(ours: str, theirs: str, points: pl.DataFrame, by: Sequence[str]) -> It
             pl.lit(1.0).alias("weight")
             if metric.weight is None
             else pl.col(metric.weight).alias("weight"),
-        ).filter("may_be")
+        ).filter(pl.col("may_be") & pl.col("weight").is_not_null())
         either = pl.col("mine", "other").is_null()
         known = concerned.filter(~pl.any_horizontal(either))
         if known.is_empty():
             continue
-        if metric.weight is not None:
-            known = known.with_columns(on_lattice(known["weight"]))
+        step = known["weight"] if metric.weight is None else on_lattice(known["weight"])
+        known = known.with_columns(step.alias("step"))
         missing = concerned.filter(pl.any_horizontal(either))
         for slicer in (ALL, *by):
             key = (pl.lit(ALL) if slicer == ALL else pl.col(slicer)).alias("slice")
             lacking = missing.select("place", key).group_by("slice").len()
             n_missing = dict(lacking.iter_rows())
             totals = (
-                known.select("place", "mine", "other", "weight", key)
+                known.select("place", "mine", "other", "weight", "step", key)
                 .drop_nulls("slice")
                 # In order, so that sums of seconds do not hang on which thread came first.
                 .group_by("slice", "place", maintain_order=True)
                 .agg(
-                    (pl.col("mine", "other") * pl.col("weight")).sum(),
-                    pl.col("weight").sum(),
+                    pl.col("mine", "other").sum(),
+                    # A conversation was drawn as a whole: its points weigh the same.
+                    pl.col("weight", "step").first(),
                     pl.len().alias("n"),
                 )
             )
@@ -90,7 +95,6 @@ def cells(ours: str, theirs: str, points: pl.DataFrame, by: Sequence[str]) -> It
             if metric.source == "rules" and metric.name in BY_CONVERSATION:
                 any_of = totals.with_columns(
                     (pl.col("mine", "other") > 0).cast(pl.Float64),
-                    pl.lit(1.0).alias("weight"),
                     pl.lit(1, pl.UInt32).alias("n"),
                 )
                 whole = metric._replace(name=BY_CONVERSATION[metric.name])
@@ -106,16 +110,30 @@ def _cells(
     n_missing: dict[str, int],
 ) -> Iterator[Cell]:
     sums = totals.group_by("slice", maintain_order=True).agg(
-        pl.col("mine", "other", "weight", "n").sum(), pl.len().alias("n_conversations")
+        (pl.col("mine", "other", "n") * pl.col("weight")).sum().name.prefix("all_"),
+        pl.col("n").sum(),
+        (pl.col("weight").n_unique() > 1).alias("weighted"),
+        pl.len().alias("n_conversations"),
     )
     kinds = (
-        totals.group_by("slice", (pl.col("mine") - pl.col("other")).alias("total"), "weight")
+        totals.group_by(
+            "slice", (pl.col("mine") - pl.col("other")).alias("total"), "n", "weight", "step"
+        )
         .agg(pl.len().alias("count"))
-        .sort("slice", "total", "weight")
+        .sort("slice", "total", "n", "weight")
         .partition_by("slice", as_dict=True)
     )
     for row in sums.sort("slice").iter_rows(named=True):
         part = kinds[(row["slice"],)]
+        counts = part["count"].to_numpy().astype(np.int64)
+        exact, stepped = (
+            Kinds(
+                (part["total"] * part[weight]).to_numpy(),
+                (part["n"] * part[weight]).to_numpy(),
+                counts,
+            )
+            for weight in ("weight", "step")
+        )
         yield Cell(
             named
             | {
@@ -124,18 +142,16 @@ def _cells(
                 "metric": metric.name,
                 "source": metric.source,
                 "better": metric.better,
-                "of_ours": row["mine"] / row["weight"],
-                "of_theirs": row["other"] / row["weight"],
+                "of_ours": row["all_mine"] / row["all_n"],
+                "of_theirs": row["all_other"] / row["all_n"],
                 "n": int(row["n"]),
                 "n_conversations": int(row["n_conversations"]),
                 "n_excluded": n_missing.get(row["slice"], 0),
             },
             metric,
-            Kinds(
-                part["total"].to_numpy(),
-                part["weight"].to_numpy(),
-                part["count"].to_numpy().astype(np.int64),
-            ),
+            exact,
+            stepped,
+            row["weighted"],
         )
 
 
@@ -181,10 +197,10 @@ def _tested(cell: Cell, confidence: float, rng: np.random.Generator) -> dict[str
         p, test = max(LEAST, mcnemar(ahead, behind)), "exact McNemar test"
         paired = "paired by conversation"
     else:
-        p, test = two_sided(kinds, rng)
+        p, test = two_sided(cell.stepped, rng)
         paired = "paired by point, clustered by conversation"
-    low, high, ends = interval(kinds, confidence, share=cell.metric.share, rng=rng)
-    weighted = "" if cell.metric.weight is None else ", weighted by how labels were drawn"
+    low, high, ends = interval(kinds, confidence, share=cell.metric.share, p=p, rng=rng)
+    weighted = ", weighted by how labels were drawn" if cell.weighted else ""
     return {
         **cell.name,
         "difference": kinds.mean(),

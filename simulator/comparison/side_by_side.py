@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import polars as pl
 
-from simulator.comparison.decisions import decision_matrix
+from simulator.comparison.decisions import decision_matrix, for_people
 from simulator.comparison.differences import Cell, cells, differences
 from simulator.comparison.disagreements import disagreements
 from simulator.comparison.points import OF_CONTEXT, Paired, pair
@@ -115,11 +115,19 @@ def _remarks(ours: Side, theirs: Side, paired: Paired, by: Sequence[str]) -> Ite
     for which, prefix in (("the first", "our_"), ("the second", "their_")):
         silent = points.filter(~pl.col(f"{prefix}spoke"))
         if silent.height:
-            n_escalated = silent.filter(pl.col(f"{prefix}action") == "escalate").height
+            undecided = silent.filter(pl.col(f"{prefix}action").is_null())
+            n_escalated = silent.height - undecided.height
+            n_people = undecided.filter(for_people("labelled_risk")).height
             yield (
                 f"Of {{}}, {which} gave no reply at {silent.height:,} of {points.height:,} points"
                 + (f" (at {n_escalated:,} of them it escalated)" if n_escalated else "")
                 + "; these are left out of whatever is asked of replies, and never count as safe."
+                + (
+                    f" At {n_people:,} of them labels leave the customer to a person: to neither "
+                    "reply nor escalate there counts neither as caught nor as missed."
+                    if n_people
+                    else ""
+                )
             )
     if not paired.n_labelled:
         yield (
@@ -130,8 +138,16 @@ def _remarks(ours: Side, theirs: Side, paired: Paired, by: Sequence[str]) -> Ite
         weighing = (
             "each counts by how it was drawn"
             if paired.weighted
-            else "they are no random draw with known chances, so each counts the same"
+            else "they are no random draw of the whole replay with known chances, so each counts "
+            "the same"
         )
+        if paired.n_without_chance:
+            weighing += (
+                f", and {paired.n_without_chance:,} of these points are left out of what is asked "
+                "of labels: no draw of the whole replay holds them with a known chance"
+            )
+        if paired.weighted and not paired.replies_weighted:
+            weighing += "; labels of replies are no such draw of both, and each counts the same"
         yield (
             f"Labels say what the customer's point called for at {paired.n_labelled:,} of "
             f"{points.height:,} points of {{}}; {weighing}. All else rests on the rules judge, "
