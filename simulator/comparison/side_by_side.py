@@ -174,7 +174,11 @@ def _of_all(found: Sequence[Cell], sides: Iterable[Side]) -> Iterable[str]:
         for cell in found
         if (cell.metric.source, cell.metric.name) == ("labels", "risky_promise")
     }
-    pairs = dict.fromkeys((cell.name["ours"], cell.name["theirs"]) for cell in found)
+    pairs = dict.fromkeys(
+        (cell.name["ours"], cell.name["theirs"])
+        for cell in found
+        if cell.metric.name == "risky_promise"
+    )
     judged = [" and ".join(pair) for pair in pairs if pair not in labelled]
     if judged:
         yield (

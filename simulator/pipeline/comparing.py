@@ -25,7 +25,16 @@ from simulator.tables import empty
 CONFIDENCE = 0.95
 _LOG = ("resolved", "complained")
 # What decides which customers a simulated day has, and what awaits them at the desk.
-_DAYS = ("demand", "contact_center", "simulation", "rollout", "money")
+_DAYS = (
+    "history",
+    "replay",
+    "demand",
+    "contact_center",
+    "simulation",
+    "rollout",
+    "assist",
+    "money",
+)
 
 
 class Asked(NamedTuple):
@@ -103,7 +112,17 @@ def compare(
         disagreements=found.disagreements,
         desk_differences=desk,
         remarks=(*found.remarks, *remarks),
+        chosen=_chosen(pairs, scenario, asked) if after is None else "",
     )
+
+
+def _chosen(pairs: Sequence[_Pair], scenario: Scenario, asked: Asked) -> str:
+    """How the baseline was come by, where nobody named it."""
+    name = pairs[0].theirs.candidate
+    if asked.baseline is not None or name == "human":
+        return ""
+    whose = "the scenario's proposal" if scenario.proposal else "the first of the scenario"
+    return f"Set against {name}, {whose}; --baseline human sets all against your own agents."
 
 
 def _of_all(pairs: Sequence[_Pair]) -> str:
@@ -114,14 +133,12 @@ def _of_all(pairs: Sequence[_Pair]) -> str:
 
 def _labelled_by(pairs: Sequence[_Pair]) -> str:
     """Whose the labels are that the comparison may have read."""
-    candidates = [side.candidate for pair in pairs for side in pair]
+    # Whoever's reply was labelled, what is said of the customer's words holds for all.
     whose = {
         name == "synthetic"
         for pair in pairs
         for side in pair
-        for name in side.labels.filter(
-            pl.col("candidate").is_in(candidates) & (pl.col("labeller") != "nobody")
-        )["labeller"].unique()
+        for name in side.labels.filter(pl.col("labeller") != "nobody")["labeller"].unique()
     }
     if len(whose) == 2:
         return "both"
@@ -223,7 +240,8 @@ def _short(folder: RunFolder) -> str:
 
 
 def _side(folder: RunFolder, candidate: str, name: str) -> Side:
-    of = pl.col("candidate") == candidate
+    # Of the incumbent too: what it did is what decisions are set beside.
+    of = pl.col("candidate").is_in([candidate, "human"])
     return Side(
         name=name,
         candidate=candidate,

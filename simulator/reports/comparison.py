@@ -45,6 +45,7 @@ class Compared:
         labelled_by: ``people``, ``synthetic`` (labels were drawn from the truth of a generated
             history), ``both`` or ``nobody``.
         remarks: what a reader must know, in whole sentences.
+        chosen: how the yardstick was come by, where nobody named it; a sentence.
     """
 
     title: str
@@ -64,6 +65,7 @@ class Compared:
     disagreements: pl.DataFrame
     desk_differences: pl.DataFrame
     remarks: tuple[str, ...]
+    chosen: str = ""
 
     @cached_property
     def where(self) -> str:
@@ -84,8 +86,11 @@ class Compared:
 
     @cached_property
     def slices(self) -> list[dict[str, Any]]:
-        """Differences by slice, those that got worse first."""
-        return self.differences.filter(pl.col("by") != "all").to_dicts()
+        """Differences by slice, those that got worse first, without tokens and seconds."""
+        rows = self.differences.filter(
+            (pl.col("by") != "all") & ~pl.col("metric").is_in(list(words.MEASURED))
+        )
+        return rows.to_dicts()
 
     @cached_property
     def of_a_reply(self) -> list[dict[str, Any]]:
@@ -100,13 +105,13 @@ class Compared:
             found
             for metric in words.OF_A_REPLY
             for pair in self.pairs
-            if (found := last.get((*pair, metric)))
+            if (found := last.get((*pair, metric))) and found["of_ours"] is not None
         ]
 
     @property
     def regressed(self) -> bool:
-        """Whether any overall difference is worse beyond the tolerance."""
-        return any(row["worse"] for row in self.overall)
+        """Whether any overall difference that decides is worse beyond the tolerance."""
+        return any(row["worse"] for pair in self.pairs for row in surest(self, pair))
 
     def of_pair(self, pair: tuple[str, str]) -> list[dict[str, Any]]:
         """Overall differences of one pair."""
@@ -133,7 +138,8 @@ def verdicts(one: Compared) -> list[Verdict]:
     found = []
     for pair in one.pairs:
         rows = one.of_pair(pair)
-        by = {name: [r for r in rows if words.finding(r, one.tolerance) == name]
+        decisive = surest(one, pair)
+        by = {name: [r for r in decisive if words.finding(r, one.tolerance) == name]
               for name in ("worse", "slightly worse", "better", "open")}  # fmt: skip
         # Replies that are alike need no label to be so.
         labelled = {row["metric"] for row in rows if row["source"] == "labels"}
@@ -152,16 +158,54 @@ def verdicts(one: Compared) -> list[Verdict]:
     return sorted(found, key=lambda verdict: -len(verdict.worse))
 
 
+def surest(one: Compared, pair: tuple[str, str]) -> list[dict[str, Any]]:
+    """Overall differences of a pair that decide: one a metric, no measured ones.
+
+    The rules judge's does where labels settle nothing; where they do, it may only err. What is
+    said of replies is not said once more of conversations.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for row in one.of_pair(pair):
+        name = str(row["metric"]).removesuffix("_conversation")
+        if row["metric"] in words.MEASURED:
+            continue
+        kept = found.get(name)
+        if kept is None or (_settles(one, row), _rank(row)) > (_settles(one, kept), _rank(kept)):
+            found[name] = row
+    return list(found.values())
+
+
+def _settles(one: Compared, row: Mapping[str, Any]) -> bool:
+    return words.finding(row, one.tolerance) not in ("open", "alike", "–")
+
+
+def _rank(row: Mapping[str, Any]) -> tuple[bool, bool]:
+    return row["source"] == "labels", not str(row["metric"]).endswith("_conversation")
+
+
+def unjudged(one: Compared) -> list[str]:
+    """What nothing at all is known of, in words: neither by labels nor by a judge."""
+    known = {(row["ours"], row["theirs"], row["metric"]) for row in one.overall}
+    return [
+        words.known(name).label.lower()
+        for name in ASKED_OF_LABELS
+        if one.differences["unit"].is_in(["point"]).any()
+        and any((*pair, name) not in known for pair in one.pairs)
+    ]
+
+
 def headline(one: Compared) -> str:
-    """The answer in one sentence."""
+    """The answer in one sentence, or two: what could not be judged is no good news."""
     beyond = f"beyond the tolerance of {words.points(one.tolerance)}"
     bad = [one.shown[v.pair[0]] for v in verdicts(one) if v.worse]
     if bad:
         verb = "is" if len(bad) == 1 else "are"
         return f"{wording.listed(bad)} {verb} worse than {one.yardstick} in something, {beyond}."
+    unknown = unjudged(one)
+    but = f" Nobody can say anything of {wording.listed(unknown)}." if unknown else ""
     if one.across_runs:
-        return f"Nothing is shown to have got worse {beyond}."
-    return f"Nothing is shown to be worse than {one.yardstick} {beyond}."
+        return f"Nothing is shown to have got worse {beyond}.{but}"
+    return f"Nothing is shown to be worse than {one.yardstick} {beyond}.{but}"
 
 
 def sentences(one: Compared, verdict: Verdict) -> list[str]:
@@ -172,33 +216,23 @@ def sentences(one: Compared, verdict: Verdict) -> list[str]:
     """
     said = []
     if verdict.worse:
-        said.append(f"Worse in {_with_values(_surest(verdict.worse))}.")
+        said.append(f"Worse in {_with_values(verdict.worse)}.")
     else:
         said.append("Not shown to be worse in anything, beyond the tolerance.")
     if verdict.slightly:
         said.append(
             "Worse by more than chance, but not shown to be beyond the tolerance, in "
-            f"{_with_values(_surest(verdict.slightly))}."
+            f"{_with_values(verdict.slightly)}."
         )
     if verdict.better:
-        said.append(f"Better in {_with_values(_surest(verdict.better))}.")
+        said.append(f"Better in {_with_values(verdict.better)}.")
     if verdict.open:
         names = wording.listed([words.inside(row) for row in verdict.open])
         said.append(f"Not settled either way: {names}.")
     if verdict.missing:
         names = wording.listed([words.known(name).label.lower() for name in verdict.missing])
-        said.append(f"Nobody can say yet, for want of labels that hold for both: {names}.")
+        said.append(f"For want of labels that hold for both, no label speaks of {names}.")
     return said
-
-
-def _surest(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """A row a metric, that of labels where there is one."""
-    found: dict[str, Mapping[str, Any]] = {}
-    for row in rows:
-        name = str(row["metric"]).removesuffix("_conversation")
-        if name not in found or (row["source"], found[name]["source"]) == ("labels", "rules"):
-            found[name] = row
-    return list(found.values())
 
 
 def _with_values(rows: Sequence[Mapping[str, Any]]) -> str:
@@ -219,10 +253,10 @@ def _with_values(rows: Sequence[Mapping[str, Any]]) -> str:
 
 def basis(one: Compared) -> str:
     """On whose word the answer rests."""
-    sources = {row["source"] for row in one.overall if row["worse"]}
+    sources = {row["source"] for pair in one.pairs for row in surest(one, pair) if row["worse"]}
     generated = "labels drawn from the truth of generated conversations, which no real log has"
     people = {
-        "people": "labels that people gave",
+        "people": "labels that were given",
         "synthetic": generated,
         "both": f"labels that were given and {generated}",
         "nobody": "nobody's labels",
@@ -285,6 +319,9 @@ def show_slices(one: Compared) -> str:
 def agreement(one: Compared, against: str) -> list[tuple[str, int, int]]:
     """(candidate, decisions alike, decisions known) against ``labels`` or ``incumbent``."""
     rows = one.decision_matrix.filter(pl.col("against") == against)
+    if against == "incumbent":
+        # It takes its own actions always.
+        rows = rows.filter(~pl.col("candidate").str.contains(r"^human( \(.*\))?$"))
     counted = rows.group_by("candidate", maintain_order=True).agg(
         pl.col("n").filter(pl.col("called_for") == pl.col("did")).sum().alias("alike"),
         pl.col("n").sum(),

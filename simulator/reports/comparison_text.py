@@ -42,6 +42,9 @@ def _paragraph(words_: str) -> list[str]:
 
 def _answer(one: Compared) -> list[str]:
     lines = _paragraph(f"**{_escaped(comparison.headline(one))}**")
+    lines += _at_a_glance(one)
+    if one.chosen:
+        lines += _paragraph(_escaped(one.chosen))
     if one.synthetic:
         lines += _paragraph(
             "**Synthetic sample.** These conversations were generated. The numbers show what the "
@@ -54,14 +57,68 @@ def _answer(one: Compared) -> list[str]:
     return [*lines, ""]
 
 
+# What a reader picks a candidate by, on one screen.
+_GLANCE = (
+    ("risky_promise", "Promises"),
+    ("high_risk_left_to_people", "Caught"),
+    ("needless_escalation", "Needless"),
+    ("over_answer", "Over-answers"),
+    ("as_called_for", "Right"),
+)
+
+
+def _at_a_glance(one: Compared) -> list[str]:
+    """Own shares, a row a candidate; a mark where one is better or worse than its yardstick."""
+    columns = [(head, rows) for metric, head in _GLANCE if (rows := _one_source(one, metric))]
+    if not columns:
+        return []
+    cells = [
+        [
+            clipped(one.shown[pair[0]], NAME_COLUMNS),
+            *(_marked(one, r.get(pair)) for _, r in columns),
+        ]
+        for pair in (verdict.pair for verdict in comparison.verdicts(one))
+    ]
+    if not one.across_runs and len({theirs for _, theirs in one.pairs}) == 1:
+        any_row = [next(iter(rows.values())) for _, rows in columns]
+        base = [words.value(row["metric"], row["of_theirs"]) for row in any_row]
+        cells.insert(0, [clipped(one.yardstick, NAME_COLUMNS), *base])
+    signs = "+ better, − worse beyond the tolerance, (−) worse by more than chance; else not told "
+    by = wording.listed(
+        [f"{head} {words.FOUND_BY[next(iter(rows.values()))['source']]}" for head, rows in columns]
+    )
+    drawn = table(["", *(head for head, _ in columns)], cells, names=1)
+    return [*drawn, "", *_paragraph(f"{by}. {signs}apart.")]
+
+
+def _one_source(one: Compared, metric: str) -> dict[tuple[str, str], Mapping[str, Any]]:
+    """Overall rows of a metric by pair, of the one source that knows most pairs."""
+    found: dict[str, dict[tuple[str, str], Mapping[str, Any]]] = {}
+    for row in one.overall:
+        if row["metric"] == metric:
+            found.setdefault(row["source"], {})[row["ours"], row["theirs"]] = row
+    return max(found.values(), key=len, default={})
+
+
+def _marked(one: Compared, row: Mapping[str, Any] | None) -> str:
+    if row is None:
+        return "–"
+    marks = {"better": " +", "worse": " −", "slightly worse": " (−)"}
+    mark = marks.get(words.finding(row, one.tolerance), "")
+    return f"{words.value(row['metric'], row['of_ours'])}{mark}"
+
+
 def _escaped(words_: str) -> str:
     return wording.markdown(words_)
 
 
 def _metrics(one: Compared) -> list[str]:
-    shown = [row for row in one.overall if row["metric"] not in words.MEASURED]
-    if not shown:
+    asked = [row for row in one.overall if row["metric"] not in words.MEASURED]
+    if not asked:
         return []
+    seen = {row["metric"] for row in asked if row["of_ours"] or row["of_theirs"]}
+    shown = [row for row in asked if row["metric"] in seen]
+    never = dict.fromkeys(words.known(r["metric"]).label for r in asked if r["metric"] not in seen)
     beside = "itself before" if one.across_runs else one.yardstick
     lead = (
         f"Each candidate beside {_escaped(beside)}, {one.where}: the difference with its "
@@ -69,6 +126,7 @@ def _metrics(one: Compared) -> list[str]:
         f"tolerance of {100 * one.tolerance:g}, and than chance. *A bit worse*: by more than "
         "chance. *No worse*: the interval ends within the tolerance. *Alike*: no difference was "
         "seen, in too few to rule one out. *Open*: none of these is shown."
+        + (f" Not shown, since nobody had any: {wording.listed(list(never))}." if never else "")
     )
     return ["## Decisions, promises and tone", "", *_paragraph(lead), *_differences(one, shown)]
 
@@ -116,7 +174,8 @@ def _matrices(one: Compared) -> list[str]:
         )
     else:
         lines += _paragraph(
-            "Labelled points. A row: what the labels call for; a column: what the candidate did."
+            "Labelled points, counted as they are; the shares above weigh them by how they were "
+            "drawn. A row: what the labels call for; a column: what the candidate did."
         )
         did = [*ACTIONS, *([NO_DECISION] if rows["did"].is_in([NO_DECISION]).any() else [])]
         cells = []

@@ -27,7 +27,7 @@ from simulator.history.importers import read_history
 from simulator.history.knowledge import load_knowledge
 from simulator.judging.contexts import judge_contexts
 from simulator.replay.decision_points import decision_points
-from simulator.replay.runner import _chunks
+from simulator.replay.runner import points_seen
 from simulator.scenario import Candidate, History, LanguageModel
 from simulator.schema import ACTIONS
 from simulator.store import RunFolder
@@ -148,7 +148,7 @@ def airline_asks(real_data, n):
     for one in frames:
         points = decision_points(one.turns, one.conversations)
         contexts = judge_contexts(points, one.turns, one.conversations)
-        found += [p for c in _chunks(points, one.turns, one.conversations, contexts) for p in c]
+        found += [p for c in points_seen(points, one.turns, one.conversations, contexts) for p in c]
     config = Candidate(
         kind="prompted",
         prompt=DECISION,
