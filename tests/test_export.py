@@ -198,9 +198,10 @@ def test_two_exports_are_the_same_bytes(run, exported, tmp_path):
 
 def test_an_export_takes_the_place_of_an_earlier_one_and_of_nothing_else(run, tmp_path):
     out = tmp_path / "out"
-    export(run, Asked("llamafactory", out, PROMPT), quiet)
+    export(run, Asked("trl", out, PROMPT), quiet)
+    with pytest.raises(RunError, match="holds an export for trl"):
+        export(run, Asked("llamafactory", out, PROMPT), quiet)
     export(run, Asked("trl", out, PROMPT, per_kind=5), quiet)
-    assert not (out / "dataset_info.json").exists()
     counts = json.loads((out / "manifest.json").read_text())["counts"]
     *boundary, other_side = [row["exported"] for row in counts]
     assert max(boundary) == 5

@@ -149,22 +149,31 @@ def _possible(folder: RunFolder, asked: Asked) -> None:
     out = asked.out
     if out.exists() and not out.is_dir():
         raise RunError(f"--out {out}: is a file; expected a folder")
-    if out.is_dir() and any(out.iterdir()) and _earlier(out) is None:
+    earlier = _manifest(out)
+    if earlier is not None and earlier["export"] != asked.form:
+        raise RunError(
+            f"--out {out}: holds an export for {earlier['export']}, whose files would go; name "
+            "another folder, or take that one away"
+        )
+    if out.is_dir() and any(out.iterdir()) and earlier is None:
         raise RunError(
             f"--out {out}: holds files that are not of an earlier export; expected an empty or "
             "new folder; name another one"
         )
 
 
-def _earlier(out: Path) -> list[str] | None:
-    """The files of an export that lies in a folder already; null where none does."""
+def _manifest(out: Path) -> dict[str, Any] | None:
+    """The manifest of an export that lies in a folder already; null where none does."""
     try:
         found = json.loads((out / "manifest.json").read_text("utf-8"))
     except (OSError, ValueError, RecursionError):
         return None
-    if not isinstance(found, dict) or "export" not in found:
-        return None
-    files = found.get("files")
+    return found if isinstance(found, dict) and "export" in found else None
+
+
+def _earlier(out: Path) -> list[str]:
+    """The files of an export that lies in a folder already."""
+    files = (_manifest(out) or {}).get("files")
     return [str(name) for name in files] if isinstance(files, dict) else []
 
 
@@ -375,7 +384,7 @@ def _write(out: Path, files: dict[str, bytes], account: Account) -> None:
         "files": {path: fingerprint(content) for path, content in sorted(files.items())},
     }
     # What only the earlier one had would look like a part of this one.
-    for name in _earlier(out) or []:
+    for name in _earlier(out):
         if name not in files and ".." not in Path(name).parts and not Path(name).is_absolute():
             with suppress(OSError):
                 (out / name).unlink()
