@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from multiprocessing import get_context
 from typing import Any
 
 import numpy as np
@@ -759,7 +762,9 @@ def test_analytic_one_candidate_sampled_twice_seldom_differs_in_a_slice() -> Non
 
 @pytest.mark.slow
 def test_analytic_one_candidate_sampled_twice_in_200_splits() -> None:
-    assert sum(_reported(1000, seed) for seed in range(200)) <= 10
+    # Polars does not live through a fork.
+    with ProcessPoolExecutor(2, get_context("spawn")) as two:
+        assert sum(two.map(partial(_reported, 400), range(200))) <= 10
 
 
 def test_analytic_three_points_worse_in_one_intent_are_found_and_come_first() -> None:
@@ -779,10 +784,10 @@ def test_analytic_three_points_worse_in_one_intent_are_found_and_come_first() ->
 @pytest.mark.slow
 def test_analytic_three_points_worse_are_found_nine_times_of_ten() -> None:
     found = 0
-    for seed in range(30):
+    for seed in range(10):
         intent = INTENTS[seed % len(INTENTS)]
         ours, theirs = sides(8000, 300 + seed, worse=(intent, 0.03))
         table = compare([ours], theirs, rng=rng(seed), n_disagreements=0).differences
         first = table.filter(pl.col("by") != "all").row(0, named=True)
         found += bool(first["worse"]) and first["slice"] == intent
-    assert found >= 27
+    assert found >= 9

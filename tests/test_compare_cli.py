@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import re
+from dataclasses import replace
 
 import polars as pl
 import pytest
@@ -14,6 +15,8 @@ from simulator import pipeline
 from simulator.pipeline import comparing
 from simulator.reports import comparison, wording
 from simulator.reports import comparison_words as words
+from simulator.reports.comparison_page import page
+from simulator.reports.comparison_text import text
 from simulator.scenario_file import load
 from simulator.store import RunFolder
 from tests.conftest import ROOT, small_quickstart
@@ -295,6 +298,196 @@ def test_cells_that_a_spreadsheet_would_run_are_neutralised(runs, tmp_path):
     comparison.write(found, tmp_path)
     rows = csv.DictReader((tmp_path / "disagreements.csv").open(encoding="utf-8"))
     assert {row["said"][:2] for row in rows} == {"'="}
+
+
+@pytest.fixture(scope="module")
+def found(runs):
+    """``before`` compared with its people."""
+    return comparing.compare(RunFolder.open(runs / "before"), None, asked(baseline="human"))
+
+
+def with_rows(found, *changes):
+    """``found`` with one overall difference of its first pair for each of ``changes``, no others.
+
+    A change that names a slice is one of that slice.
+    """
+    overall = found.differences.filter(by="all", ours=found.pairs[0][0])
+    first = overall.filter(metric="risky_promise", source="rules").to_dicts()[0]
+    quiet = {"difference": 0.02, "low": 0.01, "high": 0.03, "of_ours": 0.4, "of_theirs": 0.38,
+             "better": "lower", "different": False, "worse": False}  # fmt: skip
+    rows = [first | quiet | change for change in changes]
+    made = pl.DataFrame(rows, schema=found.differences.schema)
+    return replace(found, pairs=found.pairs[:1], differences=made)
+
+
+def said_of(found):
+    (verdict,) = comparison.verdicts(found)
+    return " ".join(comparison.sentences(found, verdict))
+
+
+def test_labels_are_named_by_who_gave_them(runs, tmp_path):
+    copied(runs / "before", tmp_path / "labelled", lambda s: None)
+    labels = RunFolder.open(runs / "before").table("labels")
+    turns = labels.filter(unit="turn")
+    held = turns.select("conversation_id", "turn").unique(maintain_order=True)
+    theirs = held.head(7)
+    mine = turns.join(theirs, on=["conversation_id", "turn"], how="semi")
+    changed = pl.concat(
+        [
+            turns.join(theirs, on=["conversation_id", "turn"], how="anti"),
+            mine.with_columns(pl.lit("Ann *of* quality").alias("labeller")),
+            # Drawn, and never answered: no label of anything.
+            turns.head(1).with_columns(
+                pl.lit("conversation").alias("unit"), pl.lit("nobody").alias("labeller")
+            ),
+        ]
+    )
+    path = tmp_path / "labelled/tables/labels.parquet"
+    path.unlink()
+    changed.write_parquet(path)
+    one = comparing.compare(RunFolder.open(tmp_path / "labelled"), None, asked(by=("language",)))
+    assert one.labelled_by == {"synthetic": held.height - 7, "Ann *of* quality": 7}
+    said = comparison.basis(one)
+    assert "labels by “Ann *of* quality” (7 points), and labels drawn from the truth" in said
+    assert "Ann \\*of\\* quality" in text(one)
+
+
+def test_without_labels_nothing_is_said_to_rest_on_one(found):
+    unlabelled = found.differences.filter(pl.col("source") != "labels")
+    none = replace(found, differences=unlabelled.with_columns(pl.lit(False).alias("worse")))
+    assert comparison.basis(none).startswith("Nothing here rests on a label")
+    assert not comparison.basis(found).startswith("Nothing here rests on a label")
+
+
+def test_tokens_are_counted_among_no_slices(found):
+    of_slice = {"by": "language", "slice": "en", "different": True, "worse": True}
+    tokens = {"metric": "prompt_tokens", "source": "measured"}
+    one = with_rows(
+        found,
+        {"by": "language", "slice": "en"},
+        of_slice,
+        of_slice | {"worse": False, "difference": -0.1},
+        of_slice | tokens,
+        of_slice | tokens | {"worse": False, "difference": -300.0},
+    )
+    assert comparison.show_slices(one).startswith("Of 3 slices")
+    assert "1 got worse, 1 got better, and 1 show nothing" in comparison.show_slices(one)
+    assert "Prompt tokens" not in text(one)
+
+
+def test_tokens_have_no_tolerance(found):
+    tokens = {"metric": "prompt_tokens", "source": "measured", "of_ours": 1166.0,
+              "of_theirs": 243.0, "difference": 923.0, "different": True}  # fmt: skip
+    one = with_rows(found, tokens)
+    assert "tokens" not in said_of(one)
+    assert not one.regressed
+    assert "1,166" in text(one)
+
+
+@pytest.mark.parametrize(
+    ("by_labels", "regressed", "says"),
+    [
+        ({"different": True, "difference": -0.1}, False, "Better in over-answers"),
+        ({"low": -0.03, "high": 0.005}, False, "Not shown to be worse in anything"),
+        # Labels that settle nothing leave it to the judge.
+        ({"low": -0.3, "high": 0.3}, True, "Worse in over-answers"),
+        ({"different": True, "worse": True}, True, "Worse in over-answers"),
+    ],
+)
+def test_labels_decide_before_the_rules_judge(found, by_labels, regressed, says):
+    labels = {"metric": "over_answer", "source": "labels"} | by_labels
+    rules = {"metric": "over_answer", "different": True, "worse": True}
+    one = with_rows(found, labels, rules)
+    assert one.regressed is regressed
+    assert said_of(one).startswith(says) or f" {says}" in said_of(one)
+    assert said_of(one).count("over-answers (") <= 1
+
+
+def test_a_share_of_some_points_says_of_which(found):
+    answers = {"metric": "over_answer", "different": True, "worse": True}
+    by_labels, by_rules = (
+        with_rows(found, answers | {"source": "labels"}),
+        with_rows(found, answers),
+    )
+    assert "(40.0 % against 38.0 % of the points not to be answered), by labels" in said_of(
+        by_labels
+    )
+    assert "(40.0 % against 38.0 %), by the rules judge" in said_of(by_rules)
+    both = page(with_rows(found, answers, answers | {"source": "labels"}))
+    assert "lacking: the share of the points not to be answered" in both
+    assert "lacking: the share of all replies" in both
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda s: s["replay"].update(since="2026-03-03"),
+        lambda s: s["history"].update(timezone="Europe/London"),
+        lambda s: s["assist"]["edited_saves_rate"].update(value=0.05),
+    ],
+)
+def test_a_desk_of_other_customers_or_drafts_is_not_compared(runs, tmp_path, change):
+    copied(runs / "before", tmp_path / "other", change)
+    before, other = RunFolder.open(runs / "before"), RunFolder.open(tmp_path / "other")
+    one = comparing.compare(before, other, asked(by=("language",), top=1))
+    assert one.desk_differences.is_empty()
+    assert "The desk is not compared" in " ".join(one.remarks)
+
+
+def test_the_agent_is_not_set_beside_itself(found):
+    named = [name for name, _, _ in comparison.agreement(found, "incumbent")]
+    assert named == ["always_escalate", "bot"]
+    assert "human" in found.decision_matrix.filter(against="incumbent")["candidate"]
+    habit = (
+        page(found).partition("Against what the agent of the log did")[2].partition("</details>")
+    )
+    assert habit[0].count("<table class") == 2
+
+
+def test_a_reply_of_unknown_cost_has_no_row(found):
+    cost = found.desk_differences.filter(metric="reply_money", bound="central")
+    assert cost["of_ours"].is_not_null().any()
+    unknown = found.desk_differences.with_columns(pl.lit(None, pl.Float64).alias("of_ours"))
+    assert len(found.of_a_reply) > 0
+    assert replace(found, desk_differences=unknown).of_a_reply == []
+
+
+def test_sides_of_a_run_share_its_tables(runs):
+    pairs = comparing._in_one(comparing._Run(RunFolder.open(runs / "before")), asked())
+    assert len(pairs) == 2
+    for name in ("contexts", "labels", "decision_points", "conversations"):
+        assert len({id(getattr(side, name)) for pair in pairs for side in pair}) == 1
+
+
+def test_the_first_screen_holds_each_candidate_with_its_marks(alone):
+    done, out = alone
+    screen = done.stdout.splitlines()[:24]
+    rows = {line.split("|")[1].strip(): line for line in screen if line.startswith("|")}
+    assert {"bot", "human", "always_escalate"} <= set(rows)
+    needless = pl.read_csv(out / "differences.csv").filter(
+        by="all", ours="always_escalate", metric="needless_escalation", source="labels"
+    )
+    assert needless["worse"].to_list() == [True]
+    share = words.value("needless_escalation", needless["of_ours"].item())
+    assert f"{share} −" in rows["always_escalate"]
+
+
+def test_a_base_of_other_points_for_each_is_not_one_number(found):
+    shares = pl.when(pl.col("ours") == "bot").then(0.25).otherwise(0.5)
+    row = next(line for line in text(found).splitlines() if line.startswith("| human"))
+    other = replace(found, differences=found.differences.with_columns(shares.alias("of_theirs")))
+    varied = next(line for line in text(other).splitlines() if line.startswith("| human"))
+    assert "varies" in varied
+    assert "varies" not in row
+
+
+def test_what_nobody_ever_did_is_named_and_has_no_rows(found):
+    silent = found.differences.filter(metric="no_reply", by="all")
+    assert silent.height == 2
+    assert silent["of_ours"].to_list() == silent["of_theirs"].to_list() == [0.0, 0.0]
+    told = " ".join(text(found).split())
+    assert re.search(r"Not shown, since nobody had any: [^.]*No reply", told)
+    assert "| No reply (rules)" not in text(found)
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,7 @@ def hostile(runs: Path) -> comparison.Compared:
         disagreements=said,
         differences=found.differences.with_columns(slices.alias("slice")),
         remarks=(*found.remarks, *HOSTILE[:3]),
+        labelled_by={NAME: 7, HOSTILE[1]: 5, **found.labelled_by},
     )
 
 

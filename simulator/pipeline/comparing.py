@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -57,6 +58,15 @@ class _Pair(NamedTuple):
     theirs: Side
 
 
+class _Run:
+    """A run whose tables are read once: sides that share a table hold the same object."""
+
+    def __init__(self, folder: RunFolder) -> None:
+        self.folder, self.path = folder, folder.path
+        self.scenario = validate(folder.manifest["scenario"], str(folder.path / "manifest.json"))
+        self.table = cache(folder.table)
+
+
 def compare(
     before: RunFolder,
     after: RunFolder | None,
@@ -78,13 +88,15 @@ def compare(
         RunError: a run lacks a table.
     """
     _check(asked)
-    scenario = _scenario(before)
-    pairs = _in_one(before, scenario, asked) if after is None else _in_two(before, after, asked)
+    then = _Run(before)
+    now = then if after is None else _Run(after)
+    scenario = then.scenario
+    pairs = _in_one(then, asked) if after is None else _in_two(then, now, asked)
     tell("compare", 0, 0)
     apart = [aligned(*pair) for pair in pairs]
-    found = _compared(pairs, apart, after or before, asked)
+    found = _compared(pairs, apart, now, asked)
     itself = after is not None and not any(apart)
-    desk, remarks = _desk(pairs, before, after, together=not any(apart))
+    desk, remarks = _desk(pairs, then, now, together=not any(apart))
     return Compared(
         title=(
             f"Comparison: {scenario.name}"
@@ -131,18 +143,21 @@ def _of_all(pairs: Sequence[_Pair]) -> str:
     return names.pop() if len(names) == 1 else "the other run"
 
 
-def _labelled_by(pairs: Sequence[_Pair]) -> str:
-    """Whose the labels are that the comparison may have read."""
+def _labelled_by(pairs: Sequence[_Pair]) -> Mapping[str, int]:
+    """Whose labels there are of the points compared, and of how many; the most first."""
     # Whoever's reply was labelled, what is said of the customer's words holds for all.
-    whose = {
-        name == "synthetic"
-        for pair in pairs
-        for side in pair
-        for name in side.labels.filter(pl.col("labeller") != "nobody")["labeller"].unique()
-    }
-    if len(whose) == 2:
-        return "both"
-    return "nobody" if not whose else "synthetic" if True in whose else "people"
+    labels = {id(side.labels): side.labels for pair in pairs for side in pair}
+    counted = (
+        pl.concat(
+            table.filter(pl.col("unit") == "turn").select("labeller", "conversation_id", "turn")
+            for table in labels.values()
+        )
+        .unique()
+        .group_by("labeller")
+        .len("n")
+        .sort(["n", "labeller"], descending=[True, False])
+    )
+    return dict(counted.iter_rows())
 
 
 def _check(asked: Asked) -> None:
@@ -158,16 +173,13 @@ def _check(asked: Asked) -> None:
             raise RunError(f"--by {name}: expected one of {', '.join(SLICES)}")
 
 
-def _scenario(folder: RunFolder) -> Scenario:
-    return validate(folder.manifest["scenario"], str(folder.path / "manifest.json"))
-
-
-def _in_one(folder: RunFolder, scenario: Scenario, asked: Asked) -> list[_Pair]:
+def _in_one(run: _Run, asked: Asked) -> list[_Pair]:
     """Each candidate against the baseline of the same run."""
+    scenario = run.scenario
     names = list(scenario.candidates)
     if len(names) < 2:
         raise RunError(
-            f"{folder.path}: has one candidate, {names[0]}, and nothing to set it against; add "
+            f"{run.path}: has one candidate, {names[0]}, and nothing to set it against; add "
             "another to the scenario and run it again, or name a second run"
         )
     proposed = scenario.proposal.candidate if scenario.proposal else None
@@ -175,18 +187,18 @@ def _in_one(folder: RunFolder, scenario: Scenario, asked: Asked) -> list[_Pair]:
     _allowed("--baseline", [baseline], names)
     _allowed("--candidate", asked.candidates, [name for name in names if name != baseline])
     wanted = asked.candidates or tuple(name for name in names if name != baseline)
-    theirs = _side(folder, baseline, baseline)
-    return [_Pair(_side(folder, name, name), theirs) for name in dict.fromkeys(wanted)]
+    theirs = _side(run, baseline, baseline)
+    return [_Pair(_side(run, name, name), theirs) for name in dict.fromkeys(wanted)]
 
 
-def _in_two(before: RunFolder, after: RunFolder, asked: Asked) -> list[_Pair]:
+def _in_two(before: _Run, after: _Run, asked: Asked) -> list[_Pair]:
     """Each candidate that both runs have, against itself before."""
     if asked.baseline is not None:
         raise RunError(
             f"--baseline {asked.baseline}: with two runs each candidate is set against itself in "
             "the first; leave --baseline out"
         )
-    then, now = _scenario(before), _scenario(after)
+    then, now = before.scenario, after.scenario
     both = [name for name in now.candidates if name in then.candidates]
     if not both:
         raise RunError(
@@ -195,8 +207,8 @@ def _in_two(before: RunFolder, after: RunFolder, asked: Asked) -> list[_Pair]:
             "the same name in both scenarios"
         )
     _allowed("--candidate", asked.candidates, both)
-    _same_history(before, after, then, now)
-    places = _short(before), _short(after)
+    _same_history(before, after)
+    places = _short(before.folder), _short(after.folder)
     if places[0] == places[1]:
         places = f"{places[0]}, before", f"{places[1]}, after"
     pairs = [
@@ -215,8 +227,9 @@ def _in_two(before: RunFolder, after: RunFolder, asked: Asked) -> list[_Pair]:
     return [pair for pair, own in zip(pairs, human, strict=True) if own == held] or pairs
 
 
-def _same_history(before: RunFolder, after: RunFolder, then: Scenario, now: Scenario) -> None:
+def _same_history(before: _Run, after: _Run) -> None:
     """Refuse two runs that have no conversation in common."""
+    then, now = before.scenario, after.scenario
     generated = [one.history.format == "sample" for one in (then, now)]
     # Generated conversations bear the same names in every sample.
     other = any(generated) and (not all(generated) or then.history.sample != now.history.sample)
@@ -239,26 +252,26 @@ def _short(folder: RunFolder) -> str:
     return folder.path.resolve().name or str(folder.path)
 
 
-def _side(folder: RunFolder, candidate: str, name: str) -> Side:
+def _side(run: _Run, candidate: str, name: str) -> Side:
     # Of the incumbent too: what it did is what decisions are set beside.
     of = pl.col("candidate").is_in([candidate, "human"])
     return Side(
         name=name,
         candidate=candidate,
-        shadow=folder.table("shadow").filter(of),
-        verdicts=folder.table("verdicts").filter(of),
-        contexts=folder.table("contexts"),
-        labels=folder.table("labels"),
-        decision_points=folder.table("decision_points"),
-        conversations=folder.table("conversations"),
+        shadow=run.table("shadow").filter(of),
+        verdicts=run.table("verdicts").filter(of),
+        contexts=run.table("contexts"),
+        labels=run.table("labels"),
+        decision_points=run.table("decision_points"),
+        conversations=run.table("conversations"),
     )
 
 
 def _compared(
-    pairs: Sequence[_Pair], apart: Sequence[str | None], folder: RunFolder, asked: Asked
+    pairs: Sequence[_Pair], apart: Sequence[str | None], run: _Run, asked: Asked
 ) -> Comparison:
     """What differs, point by point unless ``apart`` says why a pair cannot be."""
-    streams = Streams(_scenario(folder).simulation.seed)
+    streams = Streams(run.scenario.simulation.seed)
     rng = np.random.default_rng(
         streams.uniform(stable_hash(["comparison"]), "comparison").view(np.uint64)
     )
@@ -276,7 +289,7 @@ def _compared(
                 rng=rng,
             )
         )
-    supplied = folder.table("assumed_log")["name"].str.strip_suffix("_rate")
+    supplied = run.table("assumed_log")["name"].str.strip_suffix("_rate")
     for pair, why in zip(pairs, apart, strict=True):
         if why is not None:
             found = by_conversation(
@@ -296,12 +309,10 @@ def _compared(
 
 
 def _desk(
-    pairs: Sequence[_Pair], before: RunFolder, after: RunFolder | None, *, together: bool
+    pairs: Sequence[_Pair], before: _Run, now: _Run, *, together: bool
 ) -> tuple[pl.DataFrame, tuple[str, ...]]:
     """Table ``desk_differences``, where both sides faced the same simulated days."""
-    now = after or before
-    scenario = _scenario(now)
-    then = _scenario(before)
+    scenario, then = now.scenario, before.scenario
     if any(getattr(scenario, part) != getattr(then, part) for part in _DAYS) or not together:
         return empty("desk_differences"), (
             "The desk is not compared: the two runs simulated other days, other customers or "
@@ -309,11 +320,11 @@ def _desk(
         )
     tables = {
         name: pl.concat(
-            _renamed(folder.table(name), side)
-            for side, folder in {
-                side.name: (side, folder)
+            _renamed(run.table(name), side)
+            for side, run in {
+                side.name: (side, run)
                 for ours, theirs in pairs
-                for side, folder in ((ours, now), (theirs, before))
+                for side, run in ((ours, now), (theirs, before))
             }.values()
         )
         for name in ("kpis", "costs", "desk_hours", "volumes")

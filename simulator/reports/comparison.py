@@ -6,7 +6,7 @@ better, and what nobody can say yet. Simulated days at the desk never decide; th
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -27,6 +27,8 @@ ASKED_OF_LABELS = (
     "over_answer",
 )
 TABLES = ("differences", "disagreements", "decision_matrix", "desk_differences")
+_SYNTHETIC = "synthetic"
+_NAMED = 3
 
 
 @dataclass(frozen=True)
@@ -42,8 +44,8 @@ class Compared:
         tolerance, confidence: as asked for; shares.
         top: how many slices and points are shown at once.
         stages: of the rollout, up the ladder.
-        labelled_by: ``people``, ``synthetic`` (labels were drawn from the truth of a generated
-            history), ``both`` or ``nobody``.
+        labelled_by: how many points each labeller labelled, the most first; ``synthetic`` are
+            labels drawn from the truth of a generated history.
         remarks: what a reader must know, in whole sentences.
         chosen: how the yardstick was come by, where nobody named it; a sentence.
     """
@@ -59,7 +61,7 @@ class Compared:
     currency: str
     synthetic: bool
     stages: tuple[str, ...]
-    labelled_by: str
+    labelled_by: Mapping[str, int]
     differences: pl.DataFrame
     decision_matrix: pl.DataFrame
     disagreements: pl.DataFrame
@@ -244,23 +246,33 @@ def _with_values(rows: Sequence[Mapping[str, Any]]) -> str:
             named = [
                 f"{words.known(row['metric']).label.lower()} "
                 f"({words.value(row['metric'], row['of_ours'])} against "
-                f"{words.value(row['metric'], row['of_theirs'])})"
+                f"{words.value(row['metric'], row['of_theirs'])}{words.share_of(row)})"
                 for row in mine
             ]
             told.append(f"{wording.listed(named)}, {spoken}")
     return "; ".join(told)
 
 
-def basis(one: Compared) -> str:
-    """On whose word the answer rests."""
+def _whose(one: Compared, shown: Callable[[str], str]) -> str:
+    """The labels there are and whose they are, in words: people's apart from a generated truth."""
+    people = [(name, n) for name, n in one.labelled_by.items() if name != _SYNTHETIC]
+    told = []
+    if people:
+        named = [f"“{shown(wording.clip(name, 60))}” ({n:,} points)" for name, n in people[:_NAMED]]
+        others = len(people) - _NAMED
+        told.append(f"labels by {wording.listed(named)}{f' and {others} more' * (others > 0)}")
+    if _SYNTHETIC in one.labelled_by:
+        told.append(
+            "labels drawn from the truth of generated conversations, which no real log has "
+            f"({one.labelled_by[_SYNTHETIC]:,} points)"
+        )
+    return ", and ".join(told)
+
+
+def basis(one: Compared, shown: Callable[[str], str] = wording.visible) -> str:
+    """On whose word the answer rests; ``shown`` makes a labeller's name fit to be shown."""
     sources = {row["source"] for pair in one.pairs for row in surest(one, pair) if row["worse"]}
-    generated = "labels drawn from the truth of generated conversations, which no real log has"
-    people = {
-        "people": "labels that were given",
-        "synthetic": generated,
-        "both": f"labels that were given and {generated}",
-        "nobody": "nobody's labels",
-    }[one.labelled_by]
+    people = _whose(one, shown)
     judge = (
         "the rules judge, which errs: have people label replies of both (`shadowdesk audit draw`) "
         "before anything hangs on it"
@@ -273,8 +285,8 @@ def basis(one: Compared) -> str:
         return f"What is called worse rests on no label: it is the word of {judge}."
     if "logged" in sources:
         return "What is called worse rests on the outcomes in the log."
-    if one.labelled_by == "nobody":
-        return f"Nobody has labelled a reply: the differences are the word of {judge}."
+    if all(row["source"] != "labels" for row in one.overall):
+        return f"Nothing here rests on a label: the differences are the word of {judge}."
     return f"Differences by labels rest on {people}; the others on {judge}."
 
 
@@ -316,15 +328,24 @@ def show_slices(one: Compared) -> str:
     return f"{said} Worse: {names}."
 
 
-def agreement(one: Compared, against: str) -> list[tuple[str, int, int]]:
-    """(candidate, decisions alike, decisions known) against ``labels`` or ``incumbent``."""
+def decisions(one: Compared, against: str) -> pl.DataFrame:
+    """Rows of ``decision_matrix`` against ``labels`` or ``incumbent``, it itself left out."""
     rows = one.decision_matrix.filter(pl.col("against") == against)
     if against == "incumbent":
         # It takes its own actions always.
         rows = rows.filter(~pl.col("candidate").str.contains(r"^human( \(.*\))?$"))
-    counted = rows.group_by("candidate", maintain_order=True).agg(
-        pl.col("n").filter(pl.col("called_for") == pl.col("did")).sum().alias("alike"),
-        pl.col("n").sum(),
+    return rows
+
+
+def agreement(one: Compared, against: str) -> list[tuple[str, int, int]]:
+    """(candidate, decisions alike, decisions known) against ``labels`` or ``incumbent``."""
+    counted = (
+        decisions(one, against)
+        .group_by("candidate", maintain_order=True)
+        .agg(
+            pl.col("n").filter(pl.col("called_for") == pl.col("did")).sum().alias("alike"),
+            pl.col("n").sum(),
+        )
     )
     return list(counted.iter_rows())
 

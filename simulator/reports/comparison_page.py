@@ -144,7 +144,7 @@ def _groups(one: Compared, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, 
             {
                 "metric": metric,
                 "label": words.label(mine[0]),
-                "meaning": words.known(metric).meaning,
+                "meaning": words.meaning(mine[0]),
                 "way": f"{words.unit(metric)}; {way[mine[0]['better']]}",
                 "rows": [_row(one, row) for row in mine],
             }
@@ -156,7 +156,7 @@ def _matrices(one: Compared) -> list[dict[str, Any]]:
     """The tables of decisions, those against labels first."""
     found = []
     for against in ("labels", "incumbent"):
-        rows = one.decision_matrix.filter(pl.col("against") == against)
+        rows = comparison.decisions(one, against)
         for (candidate,), part in rows.group_by("candidate", maintain_order=True):
             counts = {(c, d): n for c, d, n in part.select("called_for", "did", "n").iter_rows()}
             did = [*ACTIONS, *([NO_DECISION] if part["did"].is_in([NO_DECISION]).any() else [])]

@@ -50,7 +50,7 @@ def _answer(one: Compared) -> list[str]:
             "**Synthetic sample.** These conversations were generated. The numbers show what the "
             "tool does; they say nothing about your operation."
         )
-    lines += _paragraph(comparison.basis(one))
+    lines += _paragraph(comparison.basis(one, _escaped))
     for verdict in comparison.verdicts(one):
         said = " ".join(comparison.sentences(one, verdict))
         lines += bullet(f"**{_escaped(one.shown[verdict.pair[0]])}**: {said}")
@@ -80,12 +80,19 @@ def _at_a_glance(one: Compared) -> list[str]:
         for pair in (verdict.pair for verdict in comparison.verdicts(one))
     ]
     if not one.across_runs and len({theirs for _, theirs in one.pairs}) == 1:
-        any_row = [next(iter(rows.values())) for _, rows in columns]
-        base = [words.value(row["metric"], row["of_theirs"]) for row in any_row]
+        # Where labels of replies decide, each pair has points of its own.
+        own = [
+            {words.value(row["metric"], row["of_theirs"]) for row in rows.values()}
+            for _, rows in columns
+        ]
+        base = [share.pop() if len(share) == 1 else "varies" for share in own]
         cells.insert(0, [clipped(one.yardstick, NAME_COLUMNS), *base])
     signs = "+ better, − worse beyond the tolerance, (−) worse by more than chance; else not told "
     by = wording.listed(
-        [f"{head} {words.FOUND_BY[next(iter(rows.values()))['source']]}" for head, rows in columns]
+        [
+            f"{head} {words.FOUND_BY[row['source']]}{words.share_of(row)}"
+            for head, row in ((head, next(iter(rows.values()))) for head, rows in columns)
+        ]
     )
     drawn = table(["", *(head for head, _ in columns)], cells, names=1)
     return [*drawn, "", *_paragraph(f"{by}. {signs}apart.")]
@@ -120,6 +127,7 @@ def _metrics(one: Compared) -> list[str]:
     shown = [row for row in asked if row["metric"] in seen]
     never = dict.fromkeys(words.known(r["metric"]).label for r in asked if r["metric"] not in seen)
     beside = "itself before" if one.across_runs else one.yardstick
+    unlike = {row["source"] for row in shown if row["metric"] == "over_answer"} > {"labels"}
     lead = (
         f"Each candidate beside {_escaped(beside)}, {one.where}: the difference with its "
         f"{100 * one.confidence:g} % interval, in percentage points. *Worse*: by more than the "
@@ -127,6 +135,12 @@ def _metrics(one: Compared) -> list[str]:
         "chance. *No worse*: the interval ends within the tolerance. *Alike*: no difference was "
         "seen, in too few to rule one out. *Open*: none of these is shown."
         + (f" Not shown, since nobody had any: {wording.listed(list(never))}." if never else "")
+        + (
+            " Over-answers by labels are shares of the points where risk is high or information "
+            "is lacking; by the rules judge, of all replies."
+            if unlike
+            else ""
+        )
     )
     return ["## Decisions, promises and tone", "", *_paragraph(lead), *_differences(one, shown)]
 

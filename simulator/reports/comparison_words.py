@@ -20,6 +20,8 @@ FOUND_BY = {
 }
 # The same in a column.
 SHORT = {"labels": "labels", "rules": "rules", "measured": "measured", "logged": "log"}
+# Labels say at which points nobody should answer in full; a judge is asked of every reply.
+_OF_UNFIT = " of the points not to be answered"
 # In the order in which they are shown.
 DECISIONS: dict[str, Metric] = {
     "risky_promise": Metric(
@@ -117,6 +119,19 @@ def known(metric: str) -> Metric:
 def label(row: Mapping[str, Any]) -> str:
     """The metric of a row with whose word it is: ``Over-answers (by labels)``."""
     return f"{known(row['metric']).label} ({FOUND_BY.get(row['source'], row['source'])})"
+
+
+def meaning(row: Mapping[str, Any]) -> str:
+    """What the metric of a row counts, and of what where its sources do not agree on that."""
+    of = {"labels": f": the share{_OF_UNFIT}", "rules": ": the share of all replies"}
+    counted = of.get(row["source"], "") if row["metric"] == "over_answer" else ""
+    return f"{known(row['metric']).meaning}{counted}"
+
+
+def share_of(row: Mapping[str, Any]) -> str:
+    """What a share is one of, to follow its number, where it is not of all replies."""
+    unfit = row["metric"] == "over_answer" and row["source"] == "labels"
+    return _OF_UNFIT if unfit else ""
 
 
 def points(share: float) -> str:
