@@ -17,10 +17,12 @@ from simulator.reports import (
     models,
     prices,
     readings,
+    spectrum,
     spreadsheets,
     staffed,
     support,
     validity,
+    what_if,
     wording,
 )
 from simulator.reports.drawing import Chart
@@ -155,6 +157,8 @@ def page(run: Run, charts: Sequence[Chart]) -> str:
         criteria=validity.criteria(run),
         checks=validity.checks(run),
         examples=examples.examples(run),
+        spectrum=spectrum.section(run),
+        what_if=what_if.section(run),
         charts=[(chart, Markup(chart.svg), _link(chart)) for chart in charts],
         assumed=run.table("assumed").sort("name").to_dicts(),
         methods=_methods(run, best),
