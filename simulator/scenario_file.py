@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 
 from simulator.errors import ScenarioError
 from simulator.scenario import Scenario
+from simulator.scenario.what_if import put
 
 _PATHS = ("source", "schedule", "prompt", "folder", "adapter", "labels", "rubrics")
 _Part = TypeVar("_Part", bound=BaseModel)
@@ -105,17 +106,12 @@ def _set(data: dict[str, Any], override: str) -> None:
         raise ScenarioError(f"{said}: a number of too many digits") from None
     except RecursionError:
         raise ScenarioError(f"{said}: nested too deeply") from None
-    here: Any = data
-    *parents, last = key.strip().split(".")
-    for parent in parents:
-        index = re.fullmatch(r"(\w+)\[(\d+)\]", parent)
-        try:
-            here = here[index[1]][int(index[2])] if index else here.setdefault(parent, {})
-        except (KeyError, IndexError, TypeError, AttributeError, ValueError):
-            raise ScenarioError(f"{said}: the scenario has no {_cut(parent)}") from None
-    if not isinstance(here, dict):
-        raise ScenarioError(f"{said}: {_cut('.'.join(parents))} is a value, not a table")
-    here[last] = parsed
+    try:
+        put(data, key, parsed)
+    except KeyError as error:
+        raise ScenarioError(f"{said}: the scenario has no {_cut(error.args[0])}") from None
+    except TypeError as error:
+        raise ScenarioError(f"{said}: {_cut(error.args[0])} is a value, not a table") from None
 
 
 def _expand(data: Any, folder: Path, shown: str, where: str = "") -> None:

@@ -25,7 +25,8 @@ def small_quickstart(*overrides: str) -> Scenario:
     whole = load(ROOT / "scenarios" / "quickstart.toml", overrides)
     bots = {name: bot for name, bot in whole.candidates.items() if bot.kind != "recorded"}
     assert len(bots) == len(whole.candidates) - 4
-    return whole.model_copy(update={"candidates": bots})
+    # What-ifs have a test of their own; here they would only take time.
+    return whole.model_copy(update={"candidates": bots, "what_if": ()})
 
 
 @pytest.fixture(scope="session")

@@ -25,6 +25,7 @@ NAMES = {
     "contact_center": "simulating the desk",
     "staffing": "looking for the fewest agents",
     "money": "counting money",
+    "what_if": "asking what if",
     "evidence": "drawing labels and testing gates",
     "assumed": "listing what was assumed",
     "report": "writing the report",

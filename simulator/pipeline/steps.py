@@ -12,13 +12,11 @@ from typing import Any
 
 import polars as pl
 
-from simulator import economics
 from simulator.backends import PASSING
 from simulator.candidates import Materials, make
 from simulator.candidates.human import logged
 from simulator.contact_center import simulate
 from simulator.contact_center.backtest.halves import backtest
-from simulator.contact_center.cells import draws_of
 from simulator.history import load as history_load
 from simulator.judging.contexts import judge_contexts
 from simulator.judging.conversations import judge_conversations
@@ -27,6 +25,7 @@ from simulator.judging.llm_judge import make as make_judge
 from simulator.judging.replies import judge_replies
 from simulator.pipeline.assumptions import assumptions
 from simulator.pipeline.audited import current_labels
+from simulator.pipeline.consequences import priced, rolled_out
 from simulator.pipeline.desk import simulated
 from simulator.pipeline.evidence import INPUTS as EVIDENCE_INPUTS
 from simulator.pipeline.evidence import OUTPUTS as EVIDENCE_OUTPUTS
@@ -34,12 +33,12 @@ from simulator.pipeline.evidence import settings_of, tested
 from simulator.pipeline.judging import judged_by_models
 from simulator.pipeline.staffing import TABLES as STAFFING
 from simulator.pipeline.staffing import Kept, staffed
+from simulator.pipeline.what_if import INPUTS as WHAT_IF_INPUTS
+from simulator.pipeline.what_if import ask
 from simulator.replay.decision_points import decision_points
 from simulator.replay.kept import KeptReplies
 from simulator.replay.runner import replay
 from simulator.replay.sampling import sampled
-from simulator.rollout.settle import matches, settle
-from simulator.rollout.stages import decide
 from simulator.scenario import Candidate, Model, Scenario, Staffing
 from simulator.store import RunFolder, fingerprint, write_bytes
 from simulator.streams import Streams
@@ -102,6 +101,7 @@ class Steps:
             self.contact_center,
             self.staffing,
             self.money,
+            self.what_if,
             self.evidence,
             self.assumed,
         ]
@@ -256,16 +256,10 @@ class Steps:
     def rollout(self) -> None:
         """Who handles each turn at each stage, and how far replay can tell."""
         inputs = ["decision_points", "conversations", "contexts", "shadow", "verdicts"]
-        settings = self.scenario.rollout
-
-        def work() -> Frames:
-            points, conversations, contexts, shadow, verdicts = self._read(*inputs)
-            found = matches(shadow, verdicts, settings.value_tolerance)
-            decisions = decide(points, conversations, contexts, shadow, found, settings.stages)
-            return {"decisions": decisions, "settlements": settle(decisions, found)}
-
-        dumped = settings.model_dump(mode="json", include={"stages", "value_tolerance"})
-        self._stage(inputs, dumped, ["decisions", "settlements"], work)
+        one, read = self.scenario, self.folder.table
+        settings = one.rollout.model_dump(mode="json", include={"stages", "value_tolerance"})
+        work = partial(rolled_out, one, read)
+        self._stage(inputs, settings, ["decisions", "settlements"], work)
 
     def contact_center(self) -> None:
         """Customers, and what they do to the human desk."""
@@ -334,21 +328,6 @@ class Steps:
 
     def money(self) -> None:
         """What a day costs."""
-
-        def work() -> Frames:
-            kpis, volumes, hours, horizon, paid, account = self._read(*inputs)
-            baseline = one.rollout.stages[0].name
-            draws = draws_of(one.simulation.days, one.simulation.replications)
-            n_logged = horizon["n_logged"].item()
-            prices = economics.reply_prices(cards, account, one.money)
-            costs = economics.costs(
-                kpis, volumes, hours, draws, n_logged, one.money, baseline, prices
-            )
-            assumed = one.rollout.diverged_contained.value
-            broken = economics.breakdown(kpis, costs, one.gates, assumed)
-            after = economics.paid_costs(costs, paid, one.money, baseline)
-            return {"costs": pl.concat([costs, after, broken])}
-
         one = self.scenario
         cards = one.cards()
         inputs = ["kpis", "volumes", "desk_hours", "horizon", "staffing_hours", "replay_account"]
@@ -359,7 +338,20 @@ class Steps:
             one.rollout.diverged_contained.value,
             [one.simulation.days, one.simulation.replications],
         ]
-        self._stage(inputs, settings, ["costs"], work)
+        self._stage(inputs, settings, ["costs"], partial(priced, one, self.folder.table))
+
+    def what_if(self) -> None:
+        """What would become of the proposal with one thing changed."""
+        one = self.scenario
+        dumped = one.model_dump(mode="json", exclude={"candidates", "judging", "history"})
+        settings = [dumped, one.history.timezone, one.history.assume.model_dump(mode="json")]
+
+        def work() -> Frames:
+            about = (one, self.folder.table, self.streams, code())
+            parts = self.folder.parts("what_if")
+            return {"what_if": ask(*about, parts, partial(self.tell, "what_if"))}
+
+        self._stage(list(WHAT_IF_INPUTS), settings if one.what_if else None, ["what_if"], work)
 
     def evidence(self) -> None:
         """Labels, gates, what counts in support, and how far the rollout may go."""

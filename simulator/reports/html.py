@@ -14,6 +14,7 @@ from markupsafe import Markup, escape
 from simulator.reports import (
     answer,
     examples,
+    language,
     models,
     prices,
     readings,
@@ -47,10 +48,15 @@ def environment() -> jinja2.Environment:
     """Templates with the filters that all pages share."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("simulator.reports"),
+        extensions=["jinja2.ext.i18n"],
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+    )
+    environment.policies["ext.i18n.trimmed"] = True
+    environment.install_gettext_callables(  # type: ignore[attr-defined]
+        language.translated, language.translated_n, newstyle=True
     )
     environment.filters.update(
         visible=visible_markup,

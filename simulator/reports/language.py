@@ -69,6 +69,16 @@ def say_n(one: str, many: str, n: float, /, **parts: Any) -> str:
     return _translated(one if n == 1 else many).format(**parts)
 
 
+def translated(text: str) -> str:
+    """``text`` in the language spoken now, its places not filled: what templates ask for."""
+    return _translated(text)
+
+
+def translated_n(one: str, many: str, n: float) -> str:
+    """As :func:`translated`: ``one`` where ``n`` is 1, else ``many``."""
+    return _translated(one if n == 1 else many)
+
+
 def noted(text: str, /) -> str:
     """``text`` as it is: marks a literal that is said elsewhere, so that it gets a translation."""
     return text

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, time
 
-from pydantic import field_validator, model_validator
+from pydantic import ValidationError, field_validator, model_validator
 
 from simulator.scenario.candidates import Candidate, LanguageModel, Replay, Server, Tables
 from simulator.scenario.desk import (
@@ -39,6 +39,7 @@ from simulator.scenario.money import Money, PriceCard
 from simulator.scenario.rollout import LADDER, Assist, AutoWhen, Rollout, Stage
 from simulator.scenario.staffing import Staffing
 from simulator.scenario.values import Action, Assumed, Channel, Model, Name, Risk, fault
+from simulator.scenario.what_if import WhatIf, changed
 
 __all__ = [
     "GATES",
@@ -82,6 +83,7 @@ __all__ = [
     "Tables",
     "Team",
     "Threshold",
+    "WhatIf",
 ]
 
 
@@ -106,11 +108,17 @@ class Scenario(Model):
     evidence: Evidence = Evidence()
     overrides: tuple[Override, ...] = ()
     proposal: Proposal | None = None
+    what_if: tuple[WhatIf, ...] = ()
 
     def cards(self) -> dict[str, PriceCard]:
         """The price card of each candidate that has one, by the candidate's name."""
         prices = self.money.prices
         return {name: prices[one.price] for name, one in self.candidates.items() if one.price}
+
+    def with_changed(self, one: WhatIf) -> Scenario:
+        """This scenario as a what-if has it. Raises as validation does where it does not fit."""
+        data = self.model_dump(mode="json", exclude={"what_if"})
+        return type(self).model_validate(changed(data, one.set))
 
     @property
     def replayed_from(self) -> datetime | None:
@@ -206,6 +214,27 @@ class Scenario(Model):
     def _proposed(self) -> Scenario:
         if self.proposal is not None:
             self._known_cell(("proposal",), self.proposal.candidate, self.proposal.stage)
+        return self
+
+    @model_validator(mode="after")
+    def _asked(self) -> Scenario:
+        for index, one in enumerate(self.what_if):
+            if one.name in [other.name for other in self.what_if[:index]]:
+                raise fault(
+                    "expected each name once", at=("what_if", index, "name"), found=one.name
+                )
+            try:
+                self.with_changed(one)
+            except ValidationError as error:
+                first = error.errors(include_url=False)[0]
+                key = ".".join(map(str, first["loc"]))
+                raise fault(
+                    f"the change does not fit: {key}: {first['msg']}", at=("what_if", index, "set")
+                ) from None
+            except (KeyError, TypeError) as error:
+                raise fault(
+                    f"the scenario has no table {error.args[0]}", at=("what_if", index, "set")
+                ) from None
         return self
 
     def _known_cell(self, at: tuple[str | int, ...], candidate: str, stage: str) -> None:

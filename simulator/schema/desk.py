@@ -270,6 +270,15 @@ TABLES = {
     ),
     # `confidence` is that of each bound: of a segment, as Holm leaves it. An override changes what
     # follows from a gate, never its status.
+    # The proposal's candidate (all, where nothing is proposed) with one thing changed: what the
+    # scenario calls the change, and indicators and money over all conversations as in `kpis` and
+    # `costs`.
+    "what_if": Table(
+        {"what_if": TEXT, **CELL, **ESTIMATE},
+        ("what_if", "stage", "candidate", "segment", "bound", "metric"),
+        ("what_if", "stage", "candidate", "segment", "bound", "metric"),
+        {"bound": BOUNDS},
+    ),
     "gates": Table(
         {
             **CELL,
