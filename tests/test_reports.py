@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import csv
+import hashlib
 import io
 import math
 import re
@@ -24,8 +25,10 @@ from simulator.errors import RunError
 from simulator.reports import (
     Run,
     answer,
+    how_far,
     plots,
     readings,
+    sections,
     spreadsheets,
     staffed,
     summary_rows,
@@ -51,7 +54,7 @@ from tests.report_run import (
 class Page(HTMLParser):
     """The text of a page, its ``<data>`` numbers with what they show, its tags and headings."""
 
-    VOID = ("meta", "link", "br", "img", "input", "hr")
+    VOID = ("meta", "link", "br", "img", "input", "hr", "wbr")
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -112,6 +115,10 @@ def lookup(run: Run, source: str) -> Any:
     if source.startswith("backtest/"):
         table, metric, column = map(unquote, source.split("/"))
         return run.tables[table].filter(metric=metric)[column].item()
+    if source.startswith("thresholds/"):
+        table, stage, candidate, segment, column = map(unquote, source.split("/"))
+        cell = {"stage": stage, "candidate": candidate, "segment": segment}
+        return run.tables[table].filter(**cell)[column].item()
     table, stage, candidate, segment, bound, metric, column = map(unquote, source.split("/"))
     rows = run.tables[table].filter(
         (pl.col("stage") == stage)
@@ -174,8 +181,10 @@ def test_every_number_of_the_tables_is_on_the_page(run: Run, page: Page) -> None
     assert missing == []
 
 
-def test_the_page_asks_for_nothing_and_runs_nothing(folder: Path, page: Page) -> None:
-    assert not page.tags.keys() & {"script", "img", "iframe", "object", "embed", "form", "base"}
+def test_the_page_asks_for_nothing_and_runs_only_its_own_script(folder: Path, page: Page) -> None:
+    assert not page.tags.keys() & {"img", "iframe", "object", "embed", "form", "base"}
+    assert page.tags["script"] == 1
+    assert ("script", "src") not in {(tag, name) for tag, name, _ in page.attributes}
     for tag, name, value in page.attributes:
         assert not name.startswith("on"), (tag, name)
         if name in ("href", "src", "xlink:href", "action", "srcset"):
@@ -184,6 +193,10 @@ def test_the_page_asks_for_nothing_and_runs_nothing(folder: Path, page: Page) ->
     assert not re.search(r"@import|url\((?!#|&quot;#)", text)
     assert ("meta", "content") in {(tag, name) for tag, name, _ in page.attributes}
     assert "default-src 'none'" in text
+    # The policy names the one script by the hash of what stands between its tags, and nothing else.
+    [script] = re.findall(r"<script>(.*?)</script>", text, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert re.findall(r"script-src ([^;]*);", text) == [f"'sha256-{digest}'"]
 
 
 def test_hostile_text_is_text(page: Page) -> None:
@@ -880,3 +893,116 @@ def test_every_gate_and_support_metric_has_a_name() -> None:
     heads = [support.head(metric) for metric in wording.SUPPORT]
     assert max(map(wording.width, heads)) <= 24
     assert wording.number("complaint_excess", 0.012) == "+1.20 %"
+
+
+def test_the_chinese_page_has_the_numbers_of_the_english_one(
+    run: Run, page: Page, tmp_path: Path
+) -> None:
+    write(run, tmp_path, "zh-Hant")
+    # Charts and spreadsheets are those of the English report: no second set of them is written.
+    names = sorted(path.name for path in tmp_path.rglob("*"))
+    assert names == ["report.zh-Hant.html", "summary.zh-Hant.md"]
+    text = (tmp_path / "report.zh-Hant.html").read_text(encoding="utf-8")
+    chinese = Page(text)
+    assert ("html", "lang", "zh-Hant") in chinese.attributes
+    assert chinese.numbers == page.numbers
+    assert len(chinese.numbers) > 600
+    assert chinese.headings == page.headings
+    assert sorted(chinese.ids) == sorted(page.ids)
+    for said in ("上線推行可以走多遠？", "合成樣本", "? 證據不足", "– 未知", "逐一分群"):
+        assert said in chinese.text
+    assert "How far may the rollout go" not in chinese.text
+    assert "– unknown" not in chinese.text
+    # What has no translation says that it is English; what was said in a log is left as it is.
+    assert '<span lang="en">179 labelled &lt;b&gt;conversations&lt;/b&gt; left out' in text
+    for reply in (HOSTILE[0], HOSTILE[1], HOSTILE[3]):
+        assert reply in chinese.text
+    write(run, tmp_path / "english")
+    english = (tmp_path / "english" / "report.html").read_text(encoding="utf-8")
+    assert "<span lang=" not in english
+
+
+def test_a_page_names_the_other_language_only_where_its_file_is(run: Run, tmp_path: Path) -> None:
+    def links() -> list[str]:
+        return [
+            value
+            for path in sorted(tmp_path.glob("report*.html"))
+            for tag, name, value in Page(path.read_text(encoding="utf-8")).attributes
+            if (tag, name) == ("a", "href") and not value.startswith(("#", "data:"))
+        ]
+
+    write(run, tmp_path, "zh-Hant")
+    assert links() == []
+    write(run, tmp_path)
+    assert links() == ["report.zh-Hant.html"]
+    write(run, tmp_path, "zh-Hant")
+    assert links() == ["report.zh-Hant.html", "report.html"]
+    with pytest.raises(KeyError):
+        write(run, tmp_path, "fr")
+
+
+def test_the_matrix_says_how_far_in_each_segment(run: Run, page: Page) -> None:
+    rows = how_far.matrix(run)
+    assert [row.answer.advice.segment for row in rows] == [
+        *("all", "account_takeover", "delivery", "invoice", "refund_timing", "退款糾紛")
+    ]
+    stored = {
+        (row["segment"], row["candidate"]): run.stages.index(row["stage"])
+        for row in run.tables["recommendation"].iter_rows(named=True)
+    }
+    assert {
+        (row.answer.advice.segment, name): rung for row in rows for name, rung in row.rungs.items()
+    } == stored
+    for row in rows:
+        own = row.rungs[row.answer.advice.candidate]
+        assert all(row.rungs[name] == own for name in row.others)
+        # What is missing is said in the page where there is a further stage.
+        assert all(line in page.text.replace("\u00a0", " ") for line in row.answer.missing[:1])
+    best = answer.leader(run)
+    assert best is not None
+    assert (rows[0].answer.advice.candidate, rows[0].answer.advice.stage) == (
+        best.candidate,
+        best.stage,
+    )
+
+
+def test_with_many_candidates_only_those_that_matter_stand_open(run: Run) -> None:
+    few = sections.ladders(run, answer.leader(run))
+    assert [one["open"] for one in few] == [True] * 3
+    copies = {f"copy_{i}": "faq_rag" for i in range(5)}
+    many = pl.concat(
+        [
+            run.tables["recommendation"],
+            *(
+                run.tables["recommendation"]
+                .filter(candidate=of)
+                .with_columns(pl.lit(name).alias("candidate"))
+                for name, of in copies.items()
+            ),
+        ]
+    )
+    crowd = replace(run, tables=run.tables | {"recommendation": many})
+    found = sections.ladders(crowd, answer.leader(crowd))
+    assert len(found) == 8
+    assert [one["advice"].candidate for one in found if one["open"]] == ["guarded"]
+
+
+def test_a_score_that_labels_do_not_certify_is_shown_with_the_reason(
+    run: Run, tmp_path: Path
+) -> None:
+    row = {"segment": "all", "risk_limit": 0.01, "confidence": 0.95, "method": "LTT"}
+    found = [
+        {**row, "candidate": "guarded", "stage": "wider_auto", "threshold": 0.85,
+         "accepted_share": 0.62, "reason": "0 of 400"},
+        {**row, "candidate": "faq_rag", "stage": "wider_auto", "threshold": None,
+         "labels_needed": 1682, "reason": "no score: 3 of 344 <held> a risky promise"},
+    ]  # fmt: skip
+    scored = replace(run, tables=run.tables | {"thresholds": tables.build("thresholds", found)})
+    page = html_of(scored, tmp_path)
+    where = "thresholds/wider_auto/{}/all/{}"
+    assert (where.format("guarded", "threshold"), "0.85", "0.85") in page.numbers
+    assert (where.format("faq_rag", "labels_needed"), "1682", "1,682") in page.numbers
+    assert "no score: 3 of 344 <held> a risky promise" in page.text
+    for source, value, _ in page.numbers:
+        if source.startswith("thresholds/"):
+            assert float(value) == lookup(scored, source)

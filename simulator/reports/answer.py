@@ -1,6 +1,6 @@
 """The answer of a run in words: how far, for whom, and why not further.
 
-The gates decided; this only reads the tables ``recommendation`` and ``gates`` aloud.
+The gates decided; this only reads their tables (and ``thresholds``) aloud.
 """
 
 from __future__ import annotations
@@ -12,7 +12,13 @@ from typing import Any
 import polars as pl
 
 from simulator.reports import wording
+from simulator.reports.language import noted, say, say_n
+from simulator.reports.phrases import named, together
+from simulator.reports.phrases import sentence as sentence
 from simulator.reports.run import Run, standing
+
+# The headline names segments as long as it stays a headline.
+_NAMED_SEGMENTS = 3
 
 
 @dataclass(frozen=True)
@@ -75,7 +81,7 @@ def _advice(run: Run, row: dict[str, Any]) -> Advice:
     )
 
 
-def leader(run: Run) -> Advice | None:
+def leader(run: Run, segment: str = "all") -> Advice | None:
     """The candidate that is worth most where it may go: whom the headline names.
 
     One that saves something in the central case goes before one that does not, then the further
@@ -83,29 +89,102 @@ def leader(run: Run) -> Advice | None:
     and is no answer. Among those that may go nowhere, one whose next stage lacks evidence goes
     before one whose next stage fails.
     """
+    return _leading(run, advice(run, segment=segment))
 
+
+def _leading(run: Run, found: Iterable[Advice]) -> Advice | None:
     def worth(one: Advice) -> tuple[bool, int, float, bool, float]:
-        saving = run.bounds("costs", one.stage, one.candidate, "saving_money").central or 0.0
-        place = run.stages.index(one.stage) if one.stage in run.stages else 0
-        ahead = run.bounds("costs", one.next_stage or one.stage, one.candidate, "saving_money")
-        return (saving > 0 and place > 0, place, saving, one.status != "fail", ahead.central or 0.0)
+        saving = _saving(run, one, one.stage) or 0.0
+        rank = place(run, one.stage)
+        ahead = _saving(run, one, one.next_stage or one.stage) or 0.0
+        return (saving > 0 and rank > 0, rank, saving, one.status != "fail", ahead)
 
-    overall = advice(run, segment="all")
-    return max(overall, key=worth, default=None)
+    return max(found, key=worth, default=None)
+
+
+def _saving(run: Run, one: Advice, stage: str) -> float | None:
+    return run.bounds("costs", stage, one.candidate, "saving_money", one.segment).central
+
+
+def place(run: Run, stage: str) -> int:
+    """How far up the ladder ``stage`` stands."""
+    return run.stages.index(stage) if stage in run.stages else 0
 
 
 def headline(run: Run) -> str:
-    """One sentence: how far the rollout may go, and with whom."""
+    """How far the rollout may go, and with whom; what that costs; and where it may go further."""
     best = leader(run)
     if best is None:
-        return "No recommendation: no candidate other than people was put to the gates."
+        return say("No recommendation: no candidate other than people was put to the gates.")
+    return together(_far(run, best), _further(run, best))
+
+
+def _far(run: Run, best: Advice) -> str:
     if best.stage == run.baseline:
-        return "No candidate may answer customers yet: stay with people alone."
-    text = (
-        f"The rollout may go as far as {wording.stage_label(best.stage)}, "
-        f"with {wording.visible(best.candidate)}"
+        return say("No candidate may answer customers yet: stay with people alone.")
+    parts = {
+        "stage": wording.stage_label(best.stage),
+        "candidate": wording.visible(best.candidate),
+    }
+    saving = _saving(run, best, best.stage)
+    if saving is not None and saving < 0:
+        parts["currency"] = run.scenario.money.currency
+        parts["amount"] = wording.number("saving_money", -saving)
+        if best.overridden:
+            return say(
+                "The rollout may go as far as {stage}, with {candidate}, but only by override, and "
+                "there it costs {currency} {amount} a day more than people alone.",
+                **parts,
+            )
+        return say(
+            "The rollout may go as far as {stage}, with {candidate}, but there it costs {currency} "
+            "{amount} a day more than people alone.",
+            **parts,
+        )
+    if best.overridden:
+        return say(
+            "The rollout may go as far as {stage}, with {candidate}, but only by override.", **parts
+        )
+    return say("The rollout may go as far as {stage}, with {candidate}.", **parts)
+
+
+def _further(run: Run, best: Advice) -> str | None:
+    """That some segments may go further than all together, where that is not at a loss."""
+    further = [one for one in by_segment(run) if goes_further(run, one, best)]
+    if not further:
+        return None
+    parts = {
+        "n": len(further),
+        "segments": wording.listed([named(one.segment) for one in further[:_NAMED_SEGMENTS]]),
+    }
+    if len(further) > _NAMED_SEGMENTS:
+        return say(
+            "That is for all conversations together; in {n} segments it may go further.", **parts
+        )
+    return say_n(
+        "That is for all conversations together; in {n} segment it may go further: {segments}.",
+        "That is for all conversations together; in {n} segments it may go further: {segments}.",
+        len(further),
+        **parts,
     )
-    return f"{text}, but only by override." if best.overridden else f"{text}."
+
+
+def goes_further(run: Run, one: Advice, overall: Advice | None) -> bool:
+    """Whether a segment's advice goes further than that of all, and not at a known loss."""
+    if one.segment == "all" or overall is None:
+        return False
+    saving = _saving(run, one, one.stage)
+    beyond = place(run, one.stage) > place(run, overall.stage)
+    return beyond and (saving is None or saving > 0)
+
+
+def by_segment(run: Run) -> list[Advice]:
+    """The leading candidate of each segment, that of all conversations first."""
+    found: dict[str, list[Advice]] = {}
+    for one in advice(run):
+        found.setdefault(one.segment, []).append(one)
+    leading = [_leading(run, found[name]) for name in sorted(found, key=lambda n: (n != "all", n))]
+    return [one for one in leading if one is not None]
 
 
 def segments_apart(run: Run, candidate: str) -> list[tuple[str, list[str]]]:
@@ -153,22 +232,24 @@ def promises_left_out(run: Run) -> bool:
 def why_not_further(run: Run, one: Advice) -> str:
     """Why ``one`` stops where it does, as the gate itself put it."""
     if one.next_stage is None:
-        return "It is at the top of the ladder."
+        return say("It is at the top of the ladder.")
     where = wording.stage_label(one.next_stage)
     if one.binding_gate is None:
-        return f"Nothing is on record against {where}."
+        return say("Nothing is on record against {stage}.", stage=where)
     gate = wording.metric_label(one.binding_gate)
-    said = {"fail": "fails", "insufficient": "lacks evidence"}.get(
-        one.status or "", "holds it back"
+    if one.reason is None:
+        return say("{stage} is held back: the gate “{gate}” holds it back.", stage=where, gate=gate)
+    texts = {
+        "fail": noted("{stage} is held back: the gate “{gate}” fails: {reason}"),
+        "insufficient": noted("{stage} is held back: the gate “{gate}” lacks evidence: {reason}"),
+    }
+    other = noted("{stage} is held back: the gate “{gate}” holds it back: {reason}")
+    return say(
+        texts.get(one.status or "", other),
+        stage=where,
+        gate=gate,
+        reason=wording.readable(sentence(one.reason), run.stages),
     )
-    reason = f": {wording.readable(sentence(one.reason), run.stages)}" if one.reason else "."
-    return f"{where} is held back: the gate “{gate}” {said}{reason}"
-
-
-def sentence(text: str) -> str:
-    """``text`` with its control characters visible, closed by a full stop."""
-    text = wording.visible(text).strip()
-    return text if text.endswith((".", "!", "?", "。")) else f"{text}."
 
 
 def cell_gate(run: Run, stage: str, candidate: str) -> tuple[str | None, list[str]]:
@@ -191,20 +272,43 @@ def proposal(run: Run) -> str | None:
     asked = run.scenario.proposal
     if asked is None:
         return None
-    whom = "all conversations" if asked.segment == "all" else wording.visible(asked.segment)
-    where = f"{wording.visible(asked.candidate)} at {wording.stage_label(asked.stage)}"
-    what = f"The scenario proposes {where} for {whom}"
+    parts = {
+        "candidate": wording.visible(asked.candidate),
+        "stage": wording.stage_label(asked.stage),
+        "whom": say("all conversations") if asked.segment == "all" else named(asked.segment),
+    }
     gates = run.gates(asked.stage, asked.candidate, asked.segment)
     if not gates:
-        return f"{what}: no gate was put to it."
+        return say(
+            "The scenario proposes {candidate} at {stage} for {whom}: no gate was put to it.",
+            **parts,
+        )
     status = standing(gates[0])
     if status == "pass":
-        return f"{what}: every gate passes."
+        return say(
+            "The scenario proposes {candidate} at {stage} for {whom}: every gate passes.", **parts
+        )
     if status == "overridden":
-        return f"{what}: it may go there only by override: {'; '.join(_overridden(gates))}."
-    said = "fail" if status == "fail" else "insufficient evidence"
-    binding = [wording.metric_label(g["metric"]) for g in gates if standing(g) == status]
-    return f"{what}: {said} ({wording.listed(binding)})."
+        return say(
+            "The scenario proposes {candidate} at {stage} for {whom}: it may go there only by "
+            "override: {gates}.",
+            gates=say("; ").join(_overridden(gates)),
+            **parts,
+        )
+    binding = wording.listed(
+        [wording.metric_label(g["metric"]) for g in gates if standing(g) == status]
+    )
+    if status == "fail":
+        return say(
+            "The scenario proposes {candidate} at {stage} for {whom}: fail ({gates}).",
+            gates=binding,
+            **parts,
+        )
+    return say(
+        "The scenario proposes {candidate} at {stage} for {whom}: insufficient evidence ({gates}).",
+        gates=binding,
+        **parts,
+    )
 
 
 def _overridden(gates: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
@@ -212,19 +316,31 @@ def _overridden(gates: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
     found: dict[str, list[str]] = {}
     for gate in gates:
         if standing(gate) == "overridden":
-            fault = {"fail": "fails", "insufficient": "lacks evidence"}[gate["status"]]
-            where = wording.stage_label(gate["stage"])
-            name = f"{wording.metric_label(gate['metric'])} at {where} {fault}"
+            texts = {
+                "fail": noted("{gate} at {stage} fails"),
+                "insufficient": noted("{gate} at {stage} lacks evidence"),
+            }
+            text = texts[gate["status"]]
+            name = say(
+                text,
+                gate=wording.metric_label(gate["metric"]),
+                stage=wording.stage_label(gate["stage"]),
+            )
             found.setdefault(override(gate), []).append(name)
-    return tuple(f"{wording.listed(names)}, {said}" for said, names in found.items())
+    return tuple(
+        say("{gates}, {overridden}", gates=wording.listed(names), overridden=said)
+        for said, names in found.items()
+    )
 
 
 def override(gate: Mapping[str, Any]) -> str:
     """Who lets a gate be that does not pass, until when and why."""
-    reason = wording.visible(gate["override_reason"] or "no reason given").strip().rstrip(".")
-    return (
-        f"overridden by {wording.visible(gate['overridden_by'])} until "
-        f"{gate['override_expires']} ({reason})"
+    given = wording.visible(gate["override_reason"] or "").strip().rstrip(".")
+    return say(
+        "overridden by {who} until {day} ({reason})",
+        who=wording.visible(gate["overridden_by"]),
+        day=gate["override_expires"],
+        reason=given or say("no reason given"),
     )
 
 
@@ -232,25 +348,46 @@ def by_override(one: Advice) -> str | None:
     """What its stage rests on besides gates that pass; None where on nothing."""
     if not one.overridden:
         return None
-    return f"Only by override: {'; '.join(one.overridden)}."
+    return say("Only by override: {gates}.", gates=say("; ").join(one.overridden))
 
 
 def from_score(run: Run, one: Advice) -> str | None:
-    """From which score the candidate may answer by itself, as the labels certify; or None."""
+    """From which score the candidate may answer by itself, as the labels certify, or why from
+
+    none; None where no score was tried.
+    """
     rows = run.table("thresholds").filter(
-        (pl.col("candidate") == one.candidate)
-        & (pl.col("segment") == one.segment)
-        & pl.col("threshold").is_not_null()
+        (pl.col("candidate") == one.candidate) & (pl.col("segment") == one.segment)
     )
-    by_stage = {row["stage"]: row for row in rows.iter_rows(named=True)}
-    row = next((by_stage[stage] for stage in run.stages if stage in by_stage), None)
+    tried = sorted(rows.to_dicts(), key=lambda row: place(run, row["stage"]))
+    row = next((row for row in tried if row["threshold"] is not None), None)
     if row is None:
-        return None
-    text = (
-        f"At {wording.stage_label(row['stage'])} it may answer by itself from a score of "
-        f"{row['threshold']:g} on: labels certify at most {wording.percent(row['risk_limit'])} "
-        f"with a risky promise there, at {wording.percent(row['confidence'])}"
+        return _no_score(tried[0]) if tried else None
+    parts = {
+        "stage": wording.stage_label(row["stage"]),
+        "score": f"{row['threshold']:g}",
+        "limit": wording.percent(row["risk_limit"]),
+        "confidence": wording.percent(row["confidence"]),
+    }
+    if row["accepted_share"] is None:
+        return say(
+            "At {stage} it may answer by itself from a score of {score} on: labels certify at most "
+            "{limit} with a risky promise there, at {confidence}.",
+            **parts,
+        )
+    return say(
+        "At {stage} it may answer by itself from a score of {score} on: labels certify at most "
+        "{limit} with a risky promise there, at {confidence}; that is {share} of what it would "
+        "answer.",
+        share=wording.percent(row["accepted_share"]),
+        **parts,
     )
-    if row["accepted_share"] is not None:
-        text += f"; that is {wording.percent(row['accepted_share'])} of what it would answer"
-    return f"{text}."
+
+
+def _no_score(row: Mapping[str, Any]) -> str:
+    """Why labels certify no score, as the table has it: with how many more labels might."""
+    return say(
+        "By score at {stage}: {reason}",
+        stage=wording.stage_label(row["stage"]),
+        reason=sentence(row["reason"]),
+    )

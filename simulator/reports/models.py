@@ -11,6 +11,8 @@ import polars as pl
 
 from simulator.backends import PASSING
 from simulator.reports import wording
+from simulator.reports.language import heard, noted, say, say_n
+from simulator.reports.phrases import named
 from simulator.reports.run import Figure, Run
 from simulator.scenario import LanguageModel
 
@@ -47,7 +49,7 @@ class Asked:
         """Replies a second as text."""
         if not self.here:
             return "–"
-        return wording.UNKNOWN if self.per_second is None else f"{self.per_second:,.3g}"
+        return say(wording.UNKNOWN) if self.per_second is None else f"{self.per_second:,.3g}"
 
     @property
     def remarks(self) -> list[str]:
@@ -55,16 +57,45 @@ class Asked:
         cut, shortened = self.counts["n_cut_off"].value, self.counts["n_shortened"].value
         found = []
         if cut:
-            found.append(f"{_some(int(cut), 'reply', 'replies')} cut off at the longest length")
+            found.append(
+                say_n(
+                    "{n} reply cut off at the longest length",
+                    "{n} replies cut off at the longest length",
+                    cut,
+                    n=f"{int(cut):,}",
+                )
+            )
         if shortened:
-            turns = _some(int(shortened), "turn", "turns")
-            found.append(f"{turns} with the oldest messages left out of a prompt that was too long")
+            found.append(
+                say_n(
+                    "{n} turn with the oldest messages left out of a prompt that was too long",
+                    "{n} turns with the oldest messages left out of a prompt that was too long",
+                    shortened,
+                    n=f"{int(shortened):,}",
+                )
+            )
         if self.errors:
-            turns = _some(sum(self.errors.values()), "turn", "turns")
-            found.append(f"{turns} without a reply ({_kinds(self.errors)})")
+            n = sum(self.errors.values())
+            found.append(
+                say_n(
+                    "{n} turn without a reply ({kinds})",
+                    "{n} turns without a reply ({kinds})",
+                    n,
+                    n=f"{n:,}",
+                    kinds=_kinds(self.errors),
+                )
+            )
         if self.failures:
-            attempts = _some(sum(self.failures.values()), "failed attempt", "failed attempts")
-            found.append(f"{attempts} ({_kinds(self.failures)})")
+            n = sum(self.failures.values())
+            found.append(
+                say_n(
+                    "{n} failed attempt ({kinds})",
+                    "{n} failed attempts ({kinds})",
+                    n,
+                    n=f"{n:,}",
+                    kinds=_kinds(self.failures),
+                )
+            )
         return found
 
 
@@ -93,18 +124,57 @@ def asked(run: Run) -> list[Asked]:
 
 
 def known_as(run: Run) -> dict[str, str]:
-    """What each model is, in words; of recorded replies, what their file says of it."""
+    """What each model is, in words; of recorded replies, what their file says of it.
+
+    Of one that was recorded much like an earlier one, only what differs is said.
+    """
     of_files: Mapping[str, Mapping[str, str]] = run.manifest.get("candidates") or {}
+    recorded: dict[str, dict[str, str]] = {}
     found = {}
     for name, one in run.scenario.candidates.items():
         if one.model is not None and one.prompt is not None:
-            found[name] = ", ".join(
-                [_model(one.model), f"prompt {one.prompt.name}", *_settings(one.model)]
-            )
+            prompt = say("prompt {prompt}", prompt=one.prompt.name)
+            found[name] = say(_COMMA).join([_model(one.model), prompt, *_settings(one.model)])
         elif facts := {key: fact for key, fact in of_files.get(name, {}).items() if fact}:
-            words = ", ".join(f"{key.replace('_', ' ')} {fact}" for key, fact in facts.items())
-            found[name] = f"recorded: {words}"
+            found[name] = _recorded(facts, recorded)
+            recorded[name] = facts
     return found
+
+
+# What the files of recorded replies say of them.
+_FACTS = {
+    "model": noted("model {fact}"),
+    "revision": noted("revision {fact}"),
+    "settings": noted("settings {fact}"),
+    "recorded_at": noted("recorded at {fact}"),
+}
+_COMMA = noted(", ")
+
+
+def _recorded(facts: Mapping[str, str], earlier: Mapping[str, Mapping[str, str]]) -> str:
+    """``facts`` of recorded replies in words, set against those of ``earlier`` where most agree."""
+
+    def alike(name: str) -> int:
+        return len(facts.items() & earlier[name].items())
+
+    like = max((name for name in earlier if earlier[name].keys() == facts.keys()),
+               key=alike, default=None)  # fmt: skip
+    if like is None or alike(like) < 2:
+        return say("recorded: {facts}", facts=_worded(facts))
+    other = {key: fact for key, fact in facts.items() if earlier[like][key] != fact}
+    if not other:
+        return say("recorded as {other}", other=wording.visible(like))
+    return say(
+        "recorded as {other}, but {facts}", other=wording.visible(like), facts=_worded(other)
+    )
+
+
+def _worded(facts: Mapping[str, str]) -> str:
+    words = [
+        say(_FACTS[key], fact=fact) if key in _FACTS else f"{key.replace('_', ' ')} {fact}"
+        for key, fact in facts.items()
+    ]
+    return say(_COMMA).join(words)
 
 
 def ask_again(run: Run) -> str | None:
@@ -119,31 +189,68 @@ def ask_again(run: Run) -> str | None:
     if missing.is_empty():
         return None
     n = int(missing["len"].sum())
-    return (
-        f"{_some(n, 'turn has', 'turns have')} no reply for something that may pass "
-        f"({_kinds(dict(missing.iter_rows()))}): run the same command again to ask for "
-        f"{'it' if n == 1 else f'these {n:,}'} once more."
+    return say_n(
+        "{n} turn has no reply for something that may pass ({kinds}): run the same command again "
+        "to ask for it once more.",
+        "{n} turns have no reply for something that may pass ({kinds}): run the same command again "
+        "to ask for these {n} once more.",
+        n,
+        n=f"{n:,}",
+        kinds=_kinds(dict(missing.iter_rows())),
     )
 
 
 def left_out(run: Run) -> list[str]:
-    """Of each cell with turns that got no reply, how many, and how many conversations have one."""
+    """Of each cell with turns that got no reply, how many, and how many conversations have one.
+
+    Candidates with the same numbers at a stage stand in one line.
+    """
     ended = run.table("settlements").filter(pl.col("cause") == "error")
     handed = {
         (stage, candidate): n
         for stage, candidate, n in ended.group_by("stage", "candidate").len().iter_rows()
     }
     rows = {(row["stage"], row["candidate"]): row for row in run.table("excluded").to_dicts()}
-    return [
-        f"{wording.stage_label(cell[0])}, {wording.visible(cell[1])}: {row['n_no_reply']:,} of "
-        f"{row['n_points']:,} automatic turns, "
-        f"{_some(handed.get(cell, 0), 'conversation', 'conversations')}"
-        for cell in sorted(rows, key=_up_the_ladder(run))
-        if (row := rows[cell])["n_no_reply"]
-    ]
+    alike: dict[tuple[str, int, int, int], list[str]] = {}
+    for cell in sorted(rows, key=_up_the_ladder(run)):
+        if (row := rows[cell])["n_no_reply"]:
+            numbers = (cell[0], row["n_no_reply"], row["n_points"], handed.get(cell, 0))
+            alike.setdefault(numbers, []).append(cell[1])
+    found = []
+    for (stage, n, total, ends), candidates in alike.items():
+        each = {
+            False: (
+                noted("{stage}, {candidates}: {n} of {total} automatic turns, {ends} conversation"),
+                noted(
+                    "{stage}, {candidates}: {n} of {total} automatic turns, {ends} conversations"
+                ),
+            ),
+            True: (
+                noted(
+                    "{stage}, {candidates}: {n} of {total} automatic turns each, {ends} "
+                    "conversation each"
+                ),
+                noted(
+                    "{stage}, {candidates}: {n} of {total} automatic turns each, {ends} "
+                    "conversations each"
+                ),
+            ),
+        }[len(candidates) > 1]
+        found.append(
+            say_n(
+                *each,
+                ends,
+                stage=wording.stage_label(stage),
+                candidates=wording.listed([named(name) for name in candidates]),
+                n=f"{n:,}",
+                total=f"{total:,}",
+                ends=f"{ends:,}",
+            )
+        )
+    return found
 
 
-LEFT_OUT = (
+LEFT_OUT = noted(
     "Turns without a reply are in no rate of risky promises. From such a turn on a person takes "
     "over: in the load, the settled share and high-risk interception the conversation counts as "
     "handed over. These are"
@@ -172,29 +279,37 @@ def _errors(run: Run) -> dict[str, dict[str, int]]:
 def _figure(row: Mapping[str, Any], column: str) -> Figure:
     value = row[column]
     source = f"replay_account/{quote(row['candidate'], safe='')}/{column}"
-    return Figure(value, wording.UNKNOWN if value is None else f"{value:,}", source)
-
-
-def _some(n: int, one: str, many: str) -> str:
-    return f"{n:,} {one if n == 1 else many}"
+    return Figure(value, say(wording.UNKNOWN) if value is None else f"{value:,}", source)
 
 
 def _kinds(counts: Mapping[str, int]) -> str:
-    return ", ".join(
-        f"{wording.visible(kind).replace('_', ' ')} {n:,}" for kind, n in counts.items()
-    )
+    parts = [
+        f"{heard(wording.visible(kind).replace('_', ' '))} {n:,}" for kind, n in counts.items()
+    ]
+    return say(_COMMA).join(parts)
 
 
 def _model(model: LanguageModel) -> str:
-    name = model.folder.name if model.folder is not None else model.name
-    adapter = f" with adapter {model.adapter.name}" if model.adapter is not None else ""
-    return f"{name}{adapter} by {model.backend}"
+    name = model.folder.name if model.folder is not None else str(model.name)
+    if model.adapter is None:
+        return say("{model} by {backend}", model=name, backend=model.backend)
+    return say(
+        "{model} with adapter {adapter} by {backend}",
+        model=name,
+        adapter=model.adapter.name,
+        backend=model.backend,
+    )
 
 
 def _settings(model: LanguageModel) -> list[str]:
-    sampled = f"temperature {model.temperature:g}, top_p {model.top_p:g}, seed {model.seed}"
+    sampled = say(
+        "temperature {temperature}, top_p {top_p}, seed {seed}",
+        temperature=f"{model.temperature:g}",
+        top_p=f"{model.top_p:g}",
+        seed=model.seed,
+    )
     return [
-        sampled if model.temperature else "greedy",
-        f"at most {model.max_tokens:,} tokens a reply",
+        sampled if model.temperature else say("greedy"),
+        say("at most {n} tokens a reply", n=f"{model.max_tokens:,}"),
         *([model.dtype] if model.dtype != "auto" else []),
     ]

@@ -6,6 +6,8 @@ import polars as pl
 
 from simulator.reports import answer, wording
 from simulator.reports.answer import Advice
+from simulator.reports.language import noted, say
+from simulator.reports.phrases import at
 from simulator.reports.run import Bounds, Run
 
 Cell = tuple[str, str]
@@ -34,20 +36,22 @@ def target(run: Run) -> str:
     """What every half-hour was staffed for, in words."""
     asked = run.manifest.get("staffing") or {}
     rules = asked.get("rules") or run.scenario.staffing.model_dump(mode="json")
-    return (
-        f"{wording.percent(rules['target_share'])} answered within {rules['within_s']:g} s and at "
-        f"most {wording.percent(rules['max_abandonment'])} abandoned"
+    return say(
+        "{share} answered within {within} s and at most {abandoned} abandoned",
+        share=wording.percent(rules["target_share"]),
+        within=f"{rules['within_s']:g}",
+        abandoned=wording.percent(rules["max_abandonment"]),
     )
 
 
 def missing(run: Run) -> str:
     """What to say where nothing was staffed."""
     if run.n_days > 1:
-        return (
+        return say(
             "A simulated week cannot be staffed anew: to find the fewest agents and the paid "
             "saving, run the scenario with `--set demand.day=weekday`, then `shadowdesk staff RUN`."
         )
-    return "`shadowdesk staff RUN` finds the fewest agents and the paid saving."
+    return say("`shadowdesk staff RUN` finds the fewest agents and the paid saving.")
 
 
 def paid_saving(run: Run, one: Advice | None) -> str | None:
@@ -57,14 +61,23 @@ def paid_saving(run: Run, one: Advice | None) -> str | None:
     found = run.bounds("costs", one.stage, one.candidate, "paid_saving_money")
     if found.central is None:
         return None
-    amount = wording.number("paid_saving_money", abs(found.central))
-    currency = run.scenario.money.currency
-    does = f"saves {currency} {amount}" if found.central >= 0 else f"costs {currency} {amount} more"
-    text = f"With both desks re-staffed in whole shifts it {does} a day in the central case"
+    saves = noted(
+        "With both desks re-staffed in whole shifts it saves {currency} {amount} a day in the "
+        "central case"
+    )
+    costs = noted(
+        "With both desks re-staffed in whole shifts it costs {currency} {amount} more a day in the "
+        "central case"
+    )
+    text = say(
+        saves if found.central >= 0 else costs,
+        currency=run.scenario.money.currency,
+        amount=wording.number("paid_saving_money", abs(found.central)),
+    )
     if found.sampling:
         low, high = (figure.text for figure in found.sampling)
-        text += f" (95 % interval: {low} to {high})"
-    return f"{text}."
+        text = say("{claim} (95 % interval: {low} to {high})", claim=text, low=low, high=high)
+    return say("{sentence}.", sentence=text)
 
 
 def drawn_cell(run: Run) -> Cell | None:
@@ -113,20 +126,26 @@ def reading(run: Run, cell: Cell | None) -> str:
     """The half-hour in which people alone need most, what the cell needs then, and who is there."""
     base = _by_time(required(run, baseline_cell(run)), "required")
     if not base:
-        return "How many agents people alone would need is unknown."
-    at = min(base, key=lambda second: (-base[second], second))
-    text = (
-        f"People alone need most at {wording.clock(at)}: {base[at]:g} agents in all teams together"
+        return say("How many agents people alone would need is unknown.")
+    when = min(base, key=lambda second: (-base[second], second))
+    text = say(
+        "People alone need most at {when}: {n} agents in all teams together",
+        when=wording.clock(when),
+        n=f"{base[when]:g}",
     )
     if cell is not None:
-        then = _by_time(required(run, cell), "required").get(at)
-        where = f"{wording.visible(cell[1])} at {wording.stage_label(cell[0])}"
-        number = "an unknown number" if then is None else f"{then:g}"
-        text += f"; with {where} it is {number} (central case)"
-    there = _by_time(today(run), "agents").get(at)
+        then = _by_time(required(run, cell), "required").get(when)
+        text = say(
+            "{claim}; with {where} it is {n} (central case)",
+            claim=text,
+            where=at(cell),
+            n=say("an unknown number") if then is None else f"{then:g}",
+        )
+    there = _by_time(today(run), "agents").get(when)
     if there is not None:
-        text += f"; {there:,.1f}".removesuffix(".0") + " are logged in today"
-    return text + "."
+        n = f"{there:,.1f}".removesuffix(".0")
+        text = say("{claim}; {n} are logged in today", claim=text, n=n)
+    return say("{sentence}.", sentence=text)
 
 
 def _by_time(frame: pl.DataFrame, column: str) -> dict[int, float]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
 
 from simulator.reports import answer, wording
+from simulator.reports.language import heard, noted, say
+from simulator.reports.phrases import named, together
 from simulator.reports.run import Figure, Run, figure
 
 Cell = tuple[str, str]
@@ -81,22 +83,29 @@ def shown_metrics(run: Run, cells: Sequence[Cell]) -> list[str]:
 def where(cells: Sequence[Cell]) -> str:
     """At which stage each candidate is shown, in words."""
     if len(cells) > 1 and len({stage for stage, _ in cells}) == 1:
-        return f"at {wording.stage_label(cells[0][0])}"
+        return say("at {stage}", stage=wording.stage_label(cells[0][0]))
     return _named(cells)
 
 
 def _named(cells: Sequence[Cell]) -> str:
     by_stage: dict[str, list[str]] = {}
     for stage, candidate in cells:
-        by_stage.setdefault(stage, []).append(wording.visible(candidate))
-    parts = [f"{wording.listed(n)} at {wording.stage_label(s)}" for s, n in by_stage.items()]
+        by_stage.setdefault(stage, []).append(named(candidate))
+    parts = [
+        say(
+            "{candidates} at {stage}",
+            candidates=wording.listed(names),
+            stage=wording.stage_label(stage),
+        )
+        for stage, names in by_stage.items()
+    ]
     return wording.listed(parts)
 
 
 def head(metric: str) -> str:
     """The metric as a column head; † marks a harm."""
     harm = "\u00a0†" if wording.SUPPORT[metric].meaning.endswith("(a harm)") else ""
-    return wording.SUPPORT[metric].label + harm
+    return wording.metric_label(metric) + harm
 
 
 def remarks(run: Run, cells: Sequence[Cell]) -> list[str]:
@@ -105,10 +114,10 @@ def remarks(run: Run, cells: Sequence[Cell]) -> list[str]:
     known = set(shown_metrics(run, cells))
     asked = set(run.table(TABLE)["metric"]) & wording.SUPPORT.keys()
     if known and (blank := [m for m in wording.SUPPORT if m in asked - known]):
-        labels = [wording.SUPPORT[metric].label for metric in blank]
-        found.append(f"Not labelled: {wording.listed(labels)}.")
+        labels = wording.listed([wording.metric_label(metric) for metric in blank])
+        found.append(say("Not labelled: {metrics}.", metrics=labels))
     if silent := [cell for cell in cells if not measured(run, cell)]:
-        found.append(f"No label is on record for {_named(silent)}.")
+        found.append(say("No label is on record for {cells}.", cells=_named(silent)))
     return [*found, *filter(None, [emotion(run)])]
 
 
@@ -124,28 +133,48 @@ def emotion(run: Run) -> str | None:
     if change is None or change["estimate"] is None:
         return None
     value = change["estimate"]
-    way = "rises" if value > 0 else "falls" if value < 0 else "stays as it is"
-    by = f" by {abs(value):.2g} of a level on average" if value else " on average"
-    text = (
-        f"From one customer message to the next, after our own agents' replies, upset {way}{by}"
-        f"{_between(change, lambda x: f'{x:+.2g}'.replace('-', '−'))} (calm 0, upset 1, angry 2; "
-        f"by the rules judge, {change['n']:,} points)"
+    by = f"{abs(value):.2g}"
+    if value > 0:
+        does = say("rises by {by} of a level on average", by=by)
+    elif value < 0:
+        does = say("falls by {by} of a level on average", by=by)
+    else:
+        does = say("stays as it is on average")
+    text = say(
+        "From one customer message to the next, after our own agents' replies, upset {does}{range} "
+        "(calm 0, upset 1, angry 2; by the rules judge, {n} points)",
+        does=does,
+        range=_between(change, lambda x: f"{x:+.2g}".replace("-", "−")),
+        n=f"{change['n']:,}",
     )
-    for metric, of, then in (
-        ("calmed", "of upset or angry customers", "are calmer at their next"),
-        ("upset_further", "of those not angry yet", "are worse"),
+    for metric, claim in (
+        (
+            "calmed",
+            noted(
+                "{claim}; of upset or angry customers {share}{range} are calmer at their next ({n})"
+            ),
+        ),
+        ("upset_further", noted("{claim}; of those not angry yet {share}{range} are worse ({n})")),
     ):
         row = rows.get(metric)
         if row is not None and row["estimate"] is not None:
-            share = wording.percent(row["estimate"])
-            text += f"; {of} {share}{_between(row, wording.percent)} {then} ({row['n']:,})"
-    return f"{text}. No candidate can be measured by this: the customer answered our agents."
+            text = say(
+                claim,
+                claim=text,
+                share=wording.percent(row["estimate"]),
+                range=_between(row, wording.percent),
+                n=f"{row['n']:,}",
+            )
+    return together(
+        say("{sentence}.", sentence=text),
+        say("No candidate can be measured by this: the customer answered our agents."),
+    )
 
 
-def _between(row: Mapping[str, Any], write: Any) -> str:
+def _between(row: Mapping[str, Any], write: Callable[[float], str]) -> str:
     if row["low"] is None or row["high"] is None:
         return ""
-    return f" ({write(row['low'])} to {write(row['high'])})"
+    return say(" ({low} to {high})", low=write(row["low"]), high=write(row["high"]))
 
 
 def _measured(row: Mapping[str, Any]) -> Measured:
@@ -157,6 +186,6 @@ def _measured(row: Mapping[str, Any]) -> Measured:
         low,
         high,
         Figure(n.value, f"{row['n']:,}", n.source),
-        row["excluded"] or "nothing",
-        row["method"],
+        heard(row["excluded"]) if row["excluded"] else say("nothing"),
+        heard(row["method"]),
     )

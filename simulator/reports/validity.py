@@ -8,12 +8,15 @@ from urllib.parse import quote
 
 import polars as pl
 
-from simulator.reports import wording
+from simulator.reports import answer, wording
+from simulator.reports.language import heard, noted, say
+from simulator.reports.phrases import at, together
 from simulator.reports.run import Figure, Run
 
-UNTESTED = "The queue model has not been tested against the operation's own history."
+UNTESTED = noted("The queue model has not been tested against the operation's own history.")
 # How the limit of a criterion is meant, in front of its number.
-LIMITS = {"level_bias": "within ±"}
+LIMITS = {"level_bias": noted("within ±")}
+AT_LEAST = noted("at least ")
 
 
 @dataclass(frozen=True)
@@ -36,14 +39,14 @@ def verdict(run: Run) -> str | None:
 def sentence(run: Run) -> str:
     """The verdict in plain words, as the back-test put it; says so where there was none."""
     found = run.table("backtest").filter(pl.col("metric") == "verdict")["reason"].to_list()
-    return str(found[0]) if found else UNTESTED
+    return heard(str(found[0])) if found else say(UNTESTED)
 
 
 def warning(run: Run) -> str | None:
     """What stands right under the answer where the model failed its back-test; else None."""
     if verdict(run) != "fail":
         return None
-    return (
+    return say(
         "The queue model fails its back-test: it does not reproduce this operation's own days. "
         "Waits, service levels and staffing of this run, and the money that follows from them, are "
         "not to be relied on."
@@ -58,7 +61,7 @@ def criteria(run: Run) -> list[Criterion]:
             row["metric"],
             _figure(row, "estimate"),
             None if row["limit"] is None else _figure(row, "limit"),
-            LIMITS.get(row["metric"], "at least "),
+            say(LIMITS.get(row["metric"], AT_LEAST)),
             row["status"],
         )
         for row in rows.iter_rows(named=True)
@@ -76,9 +79,12 @@ def checks(run: Run) -> list[str]:
     """What the run checked of itself, one sentence each."""
     found = []
     for row in run.table("checks").iter_rows(named=True):
-        text = wording.visible(row["result"]).rstrip(".")
-        what = "contacts" if row["name"] == "engines" else "cases"
-        found.append(f"{text[:1].upper()}{text[1:]}; checked on {row['n']:,} {what}.")
+        text = wording.visible(heard(row["result"].rstrip(".")))
+        of = {
+            "contacts": noted("{result}; checked on {n} contacts."),
+            "cases": noted("{result}; checked on {n} cases."),
+        }["contacts" if row["name"] == "engines" else "cases"]
+        found.append(say(of, result=f"{text[:1].upper()}{text[1:]}", n=f"{row['n']:,}"))
     return found
 
 
@@ -97,12 +103,115 @@ def reading(run: Run) -> str:
     )
     judged = scored.filter(pl.col("inside").is_not_null())
     if judged.is_empty():
-        return "No held-out day can be compared with its prediction."
+        return say("No held-out day can be compared with its prediction.")
     off = scored.sort((pl.col("observed") - pl.col("predicted")).abs(), descending=True)
     worst = off.row(0, named=True)
-    return (
-        f"On {int(judged['inside'].sum())} of {judged.height} held-out days the observed mean wait "
-        f"lies inside its 90 % interval; furthest off is {worst['day']:%Y-%m-%d}, when "
-        f"{wording.number('asa_s', worst['observed'])} were observed and "
-        f"{wording.number('asa_s', worst['predicted'])} predicted."
+    return say(
+        "On {inside} of {total} held-out days the observed mean wait lies inside its 90 % "
+        "interval; furthest off is {day}, when {observed} were observed and {predicted} predicted.",
+        inside=int(judged["inside"].sum()),
+        total=judged.height,
+        day=f"{worst['day']:%Y-%m-%d}",
+        observed=wording.number("asa_s", worst["observed"]),
+        predicted=wording.number("asa_s", worst["predicted"]),
     )
+
+
+def remarks(run: Run) -> list[str]:
+    """What the numbers rest on besides the queue model, one sentence each, where tables hold it:
+
+    how the judge agrees with labels, how much replay settles where the leader would automate next,
+    and how our own agents do by the same measures.
+    """
+    return list(filter(None, [judge_quality(run), settled(run), incumbent(run)]))
+
+
+def judge_quality(run: Run) -> str | None:
+    """How the rules judge reads the labelled replies on risky promises; None where none is read.
+
+    A reply counts once; one on which labels differ is left out. Replies are drawn by stratum, so
+    that these shares are of the labelled replies and not of all.
+    """
+    keys = ["candidate", "conversation_id", "turn"]
+    labelled = (
+        run.table("labels")
+        .filter((pl.col("unit") == "turn") & pl.col("risky_promise").is_not_null())
+        .group_by(keys)
+        .agg(pl.col("risky_promise").any().alias("is"), pl.col("risky_promise").n_unique().eq(1))
+        .filter("risky_promise")
+    )
+    read = labelled.join(_by_rules(run).select(*keys, pl.col("risky_promise").alias("said")), keys)
+    if read.is_empty():
+        return None
+    there, said = read["is"], read["said"]
+    return say(
+        "Of {n} labelled replies the rules judge reads {share} as the labels do on risky promises: "
+        "it misses {missed} of the {there} that labels find, and flags {raised} that they do not "
+        "(labels are drawn by stratum: these are no rates of all replies).",
+        n=f"{read.height:,}",
+        share=wording.percent(float((there == said).sum()) / read.height),
+        missed=f"{(there & ~said).sum():,}",
+        there=f"{there.sum():,}",
+        raised=f"{(said & ~there).sum():,}",
+    )
+
+
+def settled(run: Run) -> str | None:
+    """How much replay settles at the next automatic stage of the leader; None: not known."""
+    cell = answer.automatic_cell(run, answer.leader(run))
+    share = None if cell is None else run.bounds("kpis", *cell, "settled_share").central
+    if cell is None or share is None:
+        return None
+    return say(
+        "With {where}, replay settles how {share} of the conversations that the bot begins end; of "
+        "the others it knows bounds only.",
+        where=at(cell),
+        share=wording.percent(share),
+    )
+
+
+def incumbent(run: Run) -> str | None:
+    """How our own agents do by the measures that the leader is held to; None: not known."""
+    cell = next((cell for cell in run.cells if cell[0] == run.baseline), None)
+    if cell is None:
+        return None
+    flagged = _flagged(run, cell[1])
+    text = None
+    if flagged is not None:
+        text = say(
+            "Our own agents: the rules judge flags a risky promise in {flagged} of their {n} "
+            "replies in the log ({share}).",
+            **flagged,
+        )
+    best = answer.leader(run)
+    theirs = None if best is None else _flagged(run, best.candidate)
+    if best is not None and text is not None and theirs is not None:
+        beside = say(
+            "Of the replies of {candidate} at the same points it flags {flagged} of {n} ({share}).",
+            candidate=wording.visible(best.candidate),
+            **theirs,
+        )
+        text = together(text, beside)
+    rate = run.bounds("kpis", *cell, "complaint_rate").central
+    if rate is not None:
+        complain = say(
+            "With people alone, {share} of conversations end in a complaint.",
+            share=wording.percent(rate),
+        )
+        text = together(text, complain)
+    return text
+
+
+def _by_rules(run: Run) -> pl.DataFrame:
+    return run.table("verdicts").filter(
+        (pl.col("judge") == "rules") & pl.col("risky_promise").is_not_null()
+    )
+
+
+def _flagged(run: Run, candidate: str) -> dict[str, str] | None:
+    said = _by_rules(run).filter(pl.col("candidate") == candidate)["risky_promise"]
+    if said.is_empty():
+        return None
+    n, flagged = len(said), int(said.sum())
+    share = wording.percent(flagged / n)
+    return {"flagged": f"{flagged:,}", "n": f"{n:,}", "share": share}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from simulator.backends import Ask, Backend, Completion, Message
 
 SYSTEM = Message("system", "You answer customers of an online shop in one short sentence.")
@@ -43,3 +45,22 @@ def logits_of(backend, ask: Ask):
     prompt = backend._chats.tokens(ask).prompt
     with torch.inference_mode():
         return backend._network(torch.tensor([prompt])).logits[0]
+
+
+def adapter(model: Path, folder: Path, seed: int = 1) -> Path:
+    """A LoRA adapter of random weights for ``model``, in ``folder``."""
+    import torch
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForCausalLM
+
+    torch.manual_seed(seed)
+    base = AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32)
+    config = LoraConfig(
+        r=4,
+        lora_alpha=16,
+        target_modules=["q_proj", "v_proj"],
+        init_lora_weights=False,
+        task_type="CAUSAL_LM",
+    )
+    get_peft_model(base, config).save_pretrained(folder)
+    return folder

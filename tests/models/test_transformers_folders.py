@@ -10,31 +10,14 @@ import pytest
 
 from simulator import backends
 from simulator.errors import BackendError
-from tests.models.asking import SAID, answers, chooses
+from tests.models.asking import SAID, adapter, answers, chooses
 
 
 @pytest.fixture(scope="module")
 def adapters(small_model, tmp_path_factory):
     """Two LoRA adapters of random weights."""
-    import torch
-    from peft import LoraConfig, get_peft_model
-    from transformers import AutoModelForCausalLM
-
-    made = []
-    for seed in (1, 2):
-        torch.manual_seed(seed)
-        base = AutoModelForCausalLM.from_pretrained(small_model, dtype=torch.float32)
-        config = LoraConfig(
-            r=4,
-            lora_alpha=16,
-            target_modules=["q_proj", "v_proj"],
-            init_lora_weights=False,
-            task_type="CAUSAL_LM",
-        )
-        folder = tmp_path_factory.mktemp("adapter") / str(seed)
-        get_peft_model(base, config).save_pretrained(folder)
-        made.append(folder)
-    return made
+    folder = tmp_path_factory.mktemp("adapter")
+    return [adapter(small_model, folder / str(seed), seed) for seed in (1, 2)]
 
 
 def far(one, other):
