@@ -90,11 +90,12 @@ def load(scenario: Scenario, run_desk: RunDesk, streams: Streams) -> Loaded:
 def content(path: Path, format_: str | None = None) -> str:
     """Digest of a file, or of the files of a folder, by name and content; ``missing`` for none.
 
-    With a format of two tables, a file stands for its folder: either table names both.
+    With a format of two tables, either table stands for both.
     """
     digest = hashlib.blake2b(digest_size=16)
-    if format_ in ("csv", "parquet") and path.is_file():
-        tables = ("conversations", "turns")
+    tables = ("conversations", "turns")
+    of_two = format_ in ("csv", "parquet") and path.name.split(".")[0] in tables
+    if of_two and path.is_file():
         paths = sorted(p for p in path.parent.iterdir() if p.name.split(".")[0] in tables)
     else:
         paths = sorted(p for p in path.iterdir() if p.is_file()) if path.is_dir() else [path]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import math
 from datetime import date, datetime
 from typing import Annotated, Literal
@@ -23,6 +24,33 @@ from simulator.scenario.values import (
     fault,
     limits,
 )
+
+Role = Literal["customer", "agent", "bot", "system", "tool"]
+# Fields of a conversation that a column or field of theirs may hold.
+_OF_CONVERSATION = (
+    "customer_id",
+    "agent_id",
+    "channel",
+    "language",
+    "intent",
+    "skill",
+    "started_at",
+    "handle_time_s",
+    "wait_s",
+    "abandoned",
+    "resolved",
+    "escalated",
+    "complained",
+    "csat",
+    "recontact_of",
+)
+# And those of one message, in a CSV with a row a message.
+_OF_MESSAGE = ("conversation_id", "role", "text", "sent_at", "turn", "internal", "public")
+_COLUMNS = {
+    "csv": (*_OF_MESSAGE, *_OF_CONVERSATION),
+    "zendesk": _OF_CONVERSATION,
+    "intercom": _OF_CONVERSATION,
+}
 
 
 class Assume(Model):
@@ -76,7 +104,16 @@ class History(Model):
 
     source: Source | None = None
     format: Literal[
-        "sample", "jsonl", "csv", "parquet", "tau2", "twitter-cdp", "stc3", "bank-calls"
+        "sample",
+        "jsonl",
+        "csv",
+        "parquet",
+        "zendesk",
+        "intercom",
+        "tau2",
+        "twitter-cdp",
+        "stc3",
+        "bank-calls",
     ]
     timezone: str = "UTC"
     channel: Channel = Field(default="chat", description="for formats that do not say")
@@ -84,6 +121,15 @@ class History(Model):
         default=None, description="BCP 47, for formats that do not say"
     )
     redact: bool = True
+    columns: dict[str, str] = Field(
+        default={},
+        description="ours = theirs: which column of a CSV of messages, or field of a help desk's "
+        'export (a path such as "custom_fields.360001"), holds what',
+    )
+    roles: dict[str, Role] = Field(
+        default={},
+        description="theirs = ours: words of a CSV of messages for who spoke that are not usual",
+    )
     schedule: Source | None = Field(
         default=None, description="CSV or Parquet of the schedule table"
     )
@@ -104,6 +150,29 @@ class History(Model):
                 f"source is missing: format {self.format} reads a file; add source = ...",
                 at=("format",),
                 found=self.format,
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _known_columns(self) -> History:
+        allowed = _COLUMNS.get(self.format, ())
+        for ours, theirs in self.columns.items():
+            if ours not in allowed:
+                near = difflib.get_close_matches(ours, allowed, n=1)
+                raise fault(
+                    f"expected one of {', '.join(allowed)}"
+                    + (f"; did you mean {near[0]}?" if near else "")
+                    if allowed
+                    else f"format {self.format} has columns of its own; "
+                    f"expected format {', '.join(_COLUMNS)}",
+                    at=("columns", ours),
+                    found=theirs,
+                )
+        if self.roles and self.format != "csv":
+            raise fault(
+                f"format {self.format} says itself who spoke; expected format csv",
+                at=("roles",),
+                found=list(self.roles),
             )
         return self
 

@@ -24,6 +24,8 @@ FORMATS = {
     "jsonl": "simulator.history.importers.jsonl",
     "csv": "simulator.history.importers.tables_files",
     "parquet": "simulator.history.importers.tables_files",
+    "zendesk": "simulator.history.importers.zendesk",
+    "intercom": "simulator.history.importers.intercom",
     "tau2": "simulator.history.importers.tau2",
     "twitter-cdp": "simulator.history.importers.twitter_cdp",
     "stc3": "simulator.history.importers.stc3",

@@ -36,7 +36,7 @@ from simulator.history.importers.source import read_bytes, without_bom
 from simulator.scenario import History
 
 ZONE = ZoneInfo("Asia/Jerusalem")
-_COLUMNS = (
+COLUMNS = (
     "vru+line",
     "call_id",
     "customer_id",
@@ -71,11 +71,11 @@ def read(history: History) -> Imported:
     raw = read_bytes(path)
     lines = without_bom(path, raw).decode("utf-8", "replace").splitlines()
     header = [name.strip() for name in lines[0].split("\t")]
-    missing = [name for name in _COLUMNS if name not in header]
+    missing = [name for name in COLUMNS if name not in header]
     if missing:
         raise HistoryError(
             f"{path}: line 1 has no column {missing[0]!r}; expected tab-separated columns "
-            f"{', '.join(_COLUMNS)}"
+            f"{', '.join(COLUMNS)}"
         )
     intake = Intake(history, path.name, [raw], lenient=True, zone=ZONE)
     for number, line in enumerate(lines[1:], start=2):

@@ -1,5 +1,8 @@
 """The two tables as files: ``conversations.csv`` and ``turns.csv``, or the same in Parquet.
 
+A CSV of another name, or one whose columns say who spoke and what, has a row a message and is read
+by :mod:`simulator.history.importers.messages_csv`.
+
 The source is their folder, or either of the two files. Columns are those of the tables of that
 name; missing ones are null, others are counted as unused. In a CSV an empty field is null, and
 flags may be true / false, 1 / 0 or yes / no. The order of rows says nothing: turns are sorted by
@@ -16,9 +19,12 @@ from typing import Any
 
 from simulator.errors import HistoryError
 from simulator.history.account import Imported
+from simulator.history.importers import messages_csv
+from simulator.history.importers.columns import is_messages
 from simulator.history.importers.fields import Fault
 from simulator.history.importers.intake import Intake
 from simulator.history.importers.source import BadRow, read_bytes, rows
+from simulator.history.importers.text_file import delimiter, read_text
 from simulator.scenario import History
 
 _NAMES = ("conversations", "turns")
@@ -31,6 +37,14 @@ def read(history: History) -> Imported:
         HistoryError: a file is missing or cannot be read, or no conversation is usable.
     """
     source = Path(history.source or "")
+    sheet = one_of_messages(source) if history.format == "csv" else None
+    if sheet is not None:
+        return messages_csv.read(history.model_copy(update={"source": sheet}))
+    if history.columns or history.roles:
+        raise HistoryError(
+            f"{source}: [history.columns] and [history.roles] are for one CSV with a row a "
+            "message; this has the tables conversations and turns, whose columns have our names"
+        )
     conversations, turns = _files(source, history.format)
     content = {path: read_bytes(path) for path in (conversations, turns) if path is not None}
     for path, raw in content.items():
@@ -66,6 +80,28 @@ def read(history: History) -> Imported:
             reason = f"conversation_id is not in {conversations.name}: {owner[:60]!r}"
             intake.orphan(place, owner, reason, row)
     return intake.finish()
+
+
+def one_of_messages(source: Path) -> Path | None:
+    """The CSV with a row a message that ``source`` is or holds alone; null for the two tables."""
+    try:
+        if source.is_dir():
+            held = [p for p in source.iterdir() if ".csv" in p.suffixes and p.is_file()]
+            if len(held) != 1:
+                return None
+            source = held[0]
+        elif not source.is_file():
+            return None
+        if source.name.split(".")[0] not in _NAMES:
+            return source
+        # A row a message in conversations.csv: tables of that name say nothing of who spoke.
+        if len([p for p in source.parent.glob("*.csv*") if p.name.split(".")[0] in _NAMES]) > 1:
+            return None
+    except (OSError, ValueError):
+        return None
+    text, _, _ = read_text(source)
+    mark, text = delimiter(text)
+    return source if is_messages(messages_csv.header_of(text, mark)) else None
 
 
 def _message(row: dict[str, Any]) -> dict[str, Any]:
