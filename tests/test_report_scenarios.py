@@ -21,6 +21,9 @@ from tests.conftest import ROOT
 from tests.fault_server import FaultServer
 from tests.report_pages import WIDTHS, assert_page, chromium, opened
 
+# Each scenario is run and opened six times: minutes in all.
+pytestmark = pytest.mark.slow
+
 SMALL = ("simulation.days=2", "simulation.replications=2", "simulation.processes=1")
 # Recorded replies belong to the whole sample: fewer conversations of it are replayed.
 FEWER = {

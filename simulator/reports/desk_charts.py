@@ -27,6 +27,7 @@ from simulator.reports.drawing import (
     chart,
     slug,
 )
+from simulator.reports.language import say
 from simulator.reports.run import Run
 
 PALE = "#c3c9cf"
@@ -139,7 +140,7 @@ def _time_axis(axes: Axes, run: Run) -> None:
     axes.xaxis.set_major_locator(mpl.ticker.MultipleLocator(24))
     axes.xaxis.set_major_formatter(mpl.ticker.NullFormatter())
     noons = [24 * day + 12 for day in range(run.n_days)]
-    names = [wording.WEEKDAYS[day % 7] for day in range(run.n_days)]
+    names = [say(wording.WEEKDAYS[day % 7]) for day in range(run.n_days)]
     axes.xaxis.set_minor_locator(mpl.ticker.FixedLocator(noons))
     axes.xaxis.set_minor_formatter(mpl.ticker.FixedFormatter(names))
     axes.tick_params(axis="x", which="minor", length=0)

@@ -9,217 +9,21 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-UNKNOWN = "– unknown"
+from simulator.reports.language import noted, say
+from simulator.reports.metrics import ESTIMANDS as ESTIMANDS
+from simulator.reports.metrics import METRICS as METRICS
+from simulator.reports.metrics import SUPPORT as SUPPORT
+from simulator.reports.metrics import Metric as Metric
 
+UNKNOWN = noted("– unknown")
 
-@dataclass(frozen=True)
-class Metric:
-    """A metric as a reader meets it: its name, how it is written, what it means."""
-
-    label: str
-    kind: str
-    meaning: str
-
-
-# What labels say of conversations, in the order in which it is shown.
-SUPPORT: dict[str, Metric] = {
-    "high_risk_interception": Metric(
-        "High-risk interception",
-        "rate",
-        "of conversations with a high-risk point, left to people before any automatic reply to it",
-    ),
-    "missed_escalation": Metric(
-        "Missed escalation",
-        "rate",
-        "of conversations with a point that needs a person, the bot replied at one (a harm)",
-    ),
-    "needless_escalation": Metric(
-        "Needless escalation",
-        "rate",
-        "of those that it chose to hand over, no person was needed, risk was not high and the "
-        "information sufficed (a harm)",
-    ),
-    "clarify_when_uninformed": Metric(
-        "Asks when uninformed",
-        "rate",
-        "of conversations in which it acted on too little information, it asked, refused or handed "
-        "over each time",
-    ),
-    "soothe_before_inform": Metric(
-        "Soothes the upset first",
-        "rate",
-        "of conversations in which it acted on an upset or angry customer, it soothed, handed over "
-        "or sounded apt each time",
-    ),
-    "appropriate_dont_know": Metric(
-        "Apt “I don't know”",
-        "rate",
-        "of conversations in which it refused, each refusal was called for: too little "
-        "information, high risk, or a person needed",
-    ),
-    "over_answer": Metric(
-        "Over-answers",
-        "rate",
-        "of conversations that it spoke in, it gave a complete answer where risk was high or "
-        "information lacking (a harm)",
-    ),
-    "tone_apt": Metric(
-        "Apt tone", "rate", "of conversations that it spoke in, every reply sounds apt by label"
-    ),
-    "would_send_as_is": Metric(
-        "Would send as is",
-        "rate",
-        "of conversations that it spoke in, people would send every reply as it stands",
-    ),
-}
-
-METRICS: dict[str, Metric] = {
-    "offered_per_day": Metric(
-        "Offered to the desk", "count", "visits to the human desk a day, repeat visits included"
-    ),
-    "escalated_per_day": Metric(
-        "Escalation load",
-        "count",
-        "visits a day that a bot sent to people: handed off, handed back, or stranded by an outage",
-    ),
-    "asa_s": Metric("Mean wait", "seconds", "mean wait of answered contacts (ASA)"),
-    "wait_p90_s": Metric("Wait, 90th percentile", "seconds", "nine in ten answered wait no longer"),
-    "wait_p50_s": Metric("Wait, median", "seconds", "half of those answered wait no longer"),
-    "wait_p99_s": Metric(
-        "Wait, 99th percentile", "seconds", "99 in a hundred answered wait no longer"
-    ),
-    "service_level": Metric(
-        "Service level", "rate", "answered in time / (answered + abandoned later than that)"
-    ),
-    "abandonment_rate": Metric("Abandonment", "rate", "abandoned / offered"),
-    "abandoned_per_day": Metric("Abandoned", "count", "left while waiting, a day"),
-    "occupancy": Metric("Occupancy", "rate", "busy agent time / logged-in agent time"),
-    "human_hours_per_day": Metric("Human work", "hours", "hours of handle time a day"),
-    "needed_hours_per_day": Metric(
-        "Work that came", "hours", "hours of work a day, answered or not"
-    ),
-    "turned_away_per_day": Metric(
-        "Turned away", "count", "came outside opening hours and were not taken, a day"
-    ),
-    "deadline_met_rate": Metric(
-        "Deadline met", "rate", "answered by the deadline / contacts that have one"
-    ),
-    "backlog_end": Metric(
-        "Backlog at the end", "count", "waiting when the simulated days are over"
-    ),
-    "email_time_to_answer_h": Metric(
-        "E-mail, time to answer", "hours", "mean time until work begins, of those answered"
-    ),
-    "email_backlog_end": Metric(
-        "E-mail backlog at the end", "count", "e-mails waiting when the simulated days are over"
-    ),
-    "unserved_per_day": Metric(
-        "Unserved", "count", "still waiting when the last agent left, a day"
-    ),
-    "auto_share": Metric("Automated", "rate", "conversations that the bot begins / all"),
-    "settled_share": Metric("Settled", "rate", "(agreed + handed off) / automated"),
-    "handoff_share": Metric("Handed off", "rate", "handed to a person before any divergence"),
-    "diverged_share": Metric("Diverged", "rate", "outcome unknown to replay"),
-    "contained_rate": Metric(
-        "Containment", "rate", "automated with no handoff, no quit and no recontact / automated"
-    ),
-    "escalation_rate": Metric("Escalation rate", "rate", "the bot decides to escalate"),
-    "quit_rate": Metric("Quit the bot", "rate", "customers who leave before a bot reply"),
-    "complaint_rate": Metric("Complaints", "rate", "conversations that end in a complaint"),
-    "risky_promise_rate": Metric(
-        "Risky promises", "rate", "conversations with a firm promise that policy does not authorise"
-    ),
-    "risky_promise_rate_judged": Metric(
-        "Flagged by the judge", "rate", "raw rate of the automatic judge; descriptive, no evidence"
-    ),
-    "interception_rate": Metric(
-        "High-risk interception", "rate", "high-risk conversations that no bot answered"
-    ),
-    "risky_promise_excess": Metric(
-        "Risky promises above our agents'", "signed", "the rate less that of our own agents"
-    ),
-    "missed_escalation_rate": Metric(
-        "Missed escalation", "rate", "conversations with a bot reply where a person was needed"
-    ),
-    "over_answer_rate": Metric(
-        "Over-answers", "rate", "conversations with a complete answer where none was due"
-    ),
-    "complaint_excess": Metric(
-        "Complaints above people alone", "signed", "the rate less that of people alone"
-    ),
-    "service_level_loss": Metric(
-        "Service level lost", "signed", "that of people alone less the one reached"
-    ),
-    **SUPPORT,
-    "labour_money": Metric("Labour", "money", "agents' paid time"),
-    "bot_money": Metric("Bot", "money", "hosting and tokens"),
-    "promise_money": Metric("Risky promises", "money", "expected cost of unauthorised promises"),
-    "complaint_money": Metric("Complaints", "money", "handling and goodwill"),
-    "abandonment_money": Metric("Abandonment", "money", "lost goodwill"),
-    "total_money": Metric("Cost", "money", "all of it, a day"),
-    "saving_money": Metric("Saving", "money", "against human-only, a day"),
-    "paid_labour_money": Metric("Paid labour", "money", "wages of the re-staffed desk"),
-    "paid_saving_money": Metric(
-        "Paid saving", "money", "against human-only re-staffed too, a day, labour in whole shifts"
-    ),
-    "paid_saving_hours": Metric("Paid hours saved", "hours", "against human-only re-staffed too"),
-    "paid_hours_per_day": Metric(
-        "Paid hours", "hours", "agent-hours paid for the fewest agents in whole shifts, a day"
-    ),
-    "paid_hours_saved_per_day": Metric(
-        "Paid hours saved", "hours", "against human-only re-staffed too, a day"
-    ),
-    "saving_hours": Metric("Hours freed", "hours", "human work against human-only, a day"),
-    "break_even_risky_promise_rate": Metric(
-        "Break-even promises per 100",
-        "per_hundred",
-        "risky promises for every 100 automated conversations at which the saving is gone",
-    ),
-    "breakdown_contained_share": Metric(
-        "Must end well",
-        "rate",
-        "share of the diverged conversations that must end well for the stage to pay and keep its "
-        "limits on service level and complaints, if the others come back to a person",
-    ),
-    "correlation": Metric(
-        "Predicted against observed daily mean waits, correlation", "correlation", "Pearson"
-    ),
-    "correlation_usual_days": Metric(
-        "Correlation, unusual days left out", "correlation", "days like some of the first half"
-    ),
-    "level_bias": Metric(
-        "Predicted waits longer (+) or shorter (−) than observed",
-        "signed",
-        "mean over mean, less 1",
-    ),
-    "level_bias_usual_days": Metric(
-        "Longer (+) or shorter (−), unusual days left out", "signed", "days like some of the first"
-    ),
-    "coverage_wait": Metric(
-        "Days whose mean wait lies in the 90 % interval", "rate", "of the days held out"
-    ),
-    "coverage_abandonment": Metric(
-        "Days whose abandonment lies in the 90 % interval", "rate", "of the days held out"
-    ),
-    "coverage_service_level": Metric(
-        "Days whose service level lies in the 90 % interval", "rate", "of the days held out"
-    ),
-}
-
-# What a gate speaks of.
-ESTIMANDS = {
-    "this_history": "this history",
-    "future_traffic": "future traffic of the same mix",
-    "simulated_days": "simulated days",
-}
 
 STAGES = {
-    "human_only": "Human only",
-    "assist": "Assist",
-    "low_risk_auto": "Low-risk auto",
-    "wider_auto": "Wider auto",
+    "human_only": noted("Human only"),
+    "assist": noted("Assist"),
+    "low_risk_auto": noted("Low-risk auto"),
+    "wider_auto": noted("Wider auto"),
 }
 
 
@@ -228,8 +32,10 @@ _UNIT = r"%|[sh]\b"
 
 def stage_label(name: str) -> str:
     """A stage as a reader meets it: ``low_risk_auto`` is *Low-risk auto*."""
+    if name in STAGES:
+        return say(STAGES[name])
     words = visible(name).replace("_", " ")
-    return STAGES.get(name) or words[:1].upper() + words[1:]
+    return words[:1].upper() + words[1:]
 
 
 def readable(text: str, stages: Sequence[str]) -> str:
@@ -245,7 +51,7 @@ def readable(text: str, stages: Sequence[str]) -> str:
 
 def metric_label(name: str) -> str:
     """The metric's name, or the name of the column in words where it is not a known one."""
-    return METRICS[name].label if name in METRICS else visible(name).replace("_", " ")
+    return say(METRICS[name].label) if name in METRICS else visible(name).replace("_", " ")
 
 
 def number(metric: str, value: float | None) -> str:
@@ -254,7 +60,7 @@ def number(metric: str, value: float | None) -> str:
     Money carries no currency sign here (a run has one currency, named in the heading).
     """
     if value is None:
-        return UNKNOWN
+        return say(UNKNOWN)
     kind = METRICS[metric].kind if metric in METRICS else "plain"
     if kind == "rate":
         return percent(value)
@@ -310,7 +116,15 @@ def clock(seconds: int) -> str:
     return f"{seconds // 3600:02d}:{seconds % 3600 // 60:02d}"
 
 
-WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+WEEKDAYS = (
+    noted("Mon"),
+    noted("Tue"),
+    noted("Wed"),
+    noted("Thu"),
+    noted("Fri"),
+    noted("Sat"),
+    noted("Sun"),
+)
 
 
 def moment(seconds: int, n_days: int) -> str:
@@ -321,7 +135,10 @@ def moment(seconds: int, n_days: int) -> str:
     if n_days == 1:
         return clock(seconds)
     day, second = divmod(seconds, 86_400)
-    return f"{'next ' if day >= n_days else ''}{WEEKDAYS[day % 7]} {clock(second)}"
+    name = say(WEEKDAYS[day % 7])
+    if day >= n_days:
+        name = say("next {day}", day=name)
+    return f"{name} {clock(second)}"
 
 
 # Characters that change how their neighbours are shown, or show as nothing at all.
@@ -384,4 +201,7 @@ def markdown(text: str) -> str:
 
 def listed(names: Sequence[str]) -> str:
     """``a, b and c``."""
-    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
+    if len(names) < 2:
+        return "".join(names)
+    first = say(", ").join(names[:-1])
+    return say("{names} and {last}", names=first, last=names[-1])

@@ -12,7 +12,13 @@ from tests.conftest import ROOT
 from tests.models.asking import adapter
 from tests.report_pages import WIDTHS, assert_page, chromium, opened
 
-SMALL = ("simulation.days=2", "simulation.replications=1", "simulation.processes=1")
+SMALL = (
+    "history.sample.conversations=5",
+    "history.sample.contacts_per_day=100",
+    "simulation.days=2",
+    "simulation.replications=1",
+    "simulation.processes=1",
+)
 
 
 @pytest.mark.parametrize("name", ["own_model", "tuned"])
@@ -27,7 +33,8 @@ def test_its_pages(
     path = ROOT / "scenarios" / f"{name}.toml"
     asked = [who for who, bot in load(path).candidates.items() if bot.kind == "prompted"]
     few = [f"candidates.{who}.model.max_tokens=4" for who in asked]
-    run = pipeline.run(load(path, (*SMALL, *few, "replay.sample=5")), tmp_path / "out")
+    few += [f'candidates.{who}.model.dtype="float32"' for who in asked]
+    run = pipeline.run(load(path, (*SMALL, *few)), tmp_path / "out")
     reports.write(pipeline.as_report_run(run), run.path, "zh-Hant")
     with chromium() as browser:
         for page in ("report.html", "report.zh-Hant.html"):
