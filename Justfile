@@ -84,6 +84,11 @@ bench-replay *ARGS:
 report RUN="outputs/quickstart":
     .venv/bin/shadowdesk report {{RUN}}
 
+# the README's pictures, from a quickstart of now (Chromium, and a font for Chinese)
+pictures:
+    .venv/bin/shadowdesk quickstart
+    .venv/bin/python .pictures/make.py outputs/quickstart
+
 # all that continuous integration checks
 ci:
     bash .ci/run

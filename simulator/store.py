@@ -17,10 +17,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import polars as pl
 
-from simulator import __version__
+from simulator import __version__, database
 from simulator.errors import RunError
 from simulator.schema import TABLES
 from simulator.tables import check
@@ -229,27 +228,15 @@ class RunFolder:
         return Parts(self.path / "parts" / name)
 
     def write_database(self) -> None:
-        """``run.duckdb``: a view over each table of the run."""
-        present = [name for name in TABLES if self.table_path(name).is_file()]
-        path = self.path / "run.duckdb"
-        temporary = self.path / f".run.duckdb.{os.getpid()}.tmp"
-        try:
-            temporary.unlink(missing_ok=True)
-            with duckdb.connect(str(temporary)) as connection:
-                for name in present:
-                    # Relative to where the database is opened would break; the path is ours.
-                    source = str(self.table_path(name).resolve()).replace("'", "''")
-                    connection.execute(
-                        f"CREATE VIEW \"{name}\" AS SELECT * FROM read_parquet('{source}')"
-                    )
-            temporary.replace(path)
-        except (OSError, duckdb.Error) as error:
-            with suppress(OSError):
-                temporary.unlink(missing_ok=True)
-            raise RunError(
-                f"{path}: cannot be written: {error}; take away what stands in its place, or name "
-                "another folder with --out DIR"
-            ) from None
+        """``run.duckdb``: a view over each table of the run (:mod:`simulator.database`).
+
+        Raises:
+            RunError: the file cannot be written.
+        """
+        paths = {name: self.table_path(name) for name in TABLES}
+        database.write(
+            self.path / "run.duckdb", {name: path for name, path in paths.items() if path.is_file()}
+        )
 
 
 class Parts:

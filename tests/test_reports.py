@@ -848,7 +848,8 @@ def test_what_labels_say_stands_in_the_summary(run: Run) -> None:
     flat = " ".join(summary_text(run).split())
     # The proposal's stage for its candidate, the next automatic one for the others.
     assert "always_escalate and faq_rag at Low-risk auto and guarded at Wider auto" in flat
-    rows = [line for line in lines if re.match(r"\| guarded +\|", line)]
+    labels = lines[lines.index("## What the labels say of the conversations") :]
+    rows = [line for line in labels if re.match(r"\| guarded +\|", line)]
     assert "98.4 [90.6, > 99.9] 221" in rows[0]
     assert "1.63 [0.27, 9.40] 221" in rows[0]
     # Long numbers give way before the line does.
@@ -908,7 +909,10 @@ def test_the_chinese_page_has_the_numbers_of_the_english_one(
     assert chinese.numbers == page.numbers
     assert len(chinese.numbers) > 600
     assert chinese.headings == page.headings
-    assert sorted(chinese.ids) == sorted(page.ids)
+    # Within charts some ids hang on how wide the words are.
+    drawn = re.compile(r"-(?:p|m)[0-9a-f]{10}$")
+    ours, theirs = (sorted(x for x in one.ids if not drawn.search(x)) for one in (chinese, page))
+    assert ours == theirs
     for said in ("上線推行可以走多遠？", "合成樣本", "? 證據不足", "– 未知", "逐一分群"):
         assert said in chinese.text
     assert "How far may the rollout go" not in chinese.text

@@ -20,11 +20,16 @@ from simulator.cli import (
     checks,
     comparisons,
     doctor,
+    drafts,
+    explanations,
     exports,
     histories,
     runs,
+    schemas,
     staffing,
+    terminal,
 )
+from simulator.cli.names import hinted
 from simulator.errors import ShadowdeskError
 
 _INTERRUPTED = 130
@@ -39,6 +44,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(runs.quickstart)
+app.command()(drafts.new)
 app.command()(checks.check)
 app.command()(runs.run)
 app.command("import")(histories.import_)
@@ -50,13 +56,23 @@ app.command()(staffing.staff)
 app.command()(comparisons.compare)
 app.command()(exports.export)
 app.command()(answers.report)
+app.command()(explanations.explain)
+app.command()(schemas.schema)
 app.command()(doctor.doctor)
 
 
 @app.callback(invoke_without_command=True)
 def _top(
     version: bool = typer.Option(False, "--version", help="Show the version and exit."),
+    plain: bool = typer.Option(
+        False,
+        "--plain",
+        help="Plain text without colour or layout, as in a pipe; before the command. Always so "
+        "with SHADOWDESK_PLAIN set.",
+    ),
 ) -> None:
+    if plain:
+        os.environ[terminal.PLAIN] = "1"
     if version:
         from simulator import __version__
 
@@ -71,9 +87,10 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
     try:
-        app()
+        # Completion is asked for under this name, however the command was started.
+        app(prog_name=app.info.name)
     except ShadowdeskError as error:
-        _fail(str(error), 2)
+        _fail(hinted(str(error)), 2)
     except BrokenPipeError:
         # The reader of our output has gone (as with `| head`): not an error worth a traceback.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

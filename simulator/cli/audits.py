@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from simulator.cli.answers import Candidate, Segment, Stage
+from simulator.cli.names import AsJson, RunFolderPath
+from simulator.cli.terminal import plain, show_json, show_lines
 
 if TYPE_CHECKING:
     from simulator.evidence.intervals import Interval
@@ -15,7 +19,6 @@ if TYPE_CHECKING:
 app = typer.Typer(
     help="Draw conversations for people to label, and load what they said.", no_args_is_help=True
 )
-RunPath = Annotated[Path, typer.Argument(help="Folder of a run.", show_default=False)]
 
 
 class Split(StrEnum):
@@ -27,32 +30,43 @@ class Split(StrEnum):
 
 @app.command()
 def draw(
-    run: RunPath,
+    run: RunFolderPath,
     labels: Annotated[
-        int, typer.Option(help="Conversations with automatic replies.", show_default=False)
+        int,
+        typer.Option(
+            help="How many conversations with automatic replies to draw.", show_default=False
+        ),
     ],
     out: Annotated[
         Path, typer.Option(help="The sheet, a .csv; its page lies beside it.", show_default=False)
     ],
-    candidate: Annotated[str | None, typer.Option(help="Default: that of \\[proposal].")] = None,
-    stage: Annotated[str | None, typer.Option(help="Default: that of \\[proposal].")] = None,
-    segment: Annotated[str | None, typer.Option(help="Default: of \\[proposal], or all.")] = None,
+    candidate: Candidate = None,
+    stage: Stage = None,
+    segment: Segment = None,
     no_bot: Annotated[
         int,
-        typer.Option(help="Conversations without automatic reply: the interception gate's."),
+        typer.Option(help="How many without any to draw: the interception gate needs them."),
     ] = 0,
     split: Annotated[
-        Split | None, typer.Option(help="Default: certify; with --simple choose.")
+        Split | None,
+        typer.Option(help="What the labels are for. Default: certify; with --simple choose."),
     ] = None,
     doubles: Annotated[
         float, typer.Option(help="Share that a second person labels too, on a sheet of its own.")
     ] = 0.0,
     simple: Annotated[
         bool,
-        typer.Option("--simple", help="Whatever a judge said: what a score threshold needs."),
+        typer.Option("--simple", help="Draw whatever a judge said, as a score threshold needs it."),
     ] = False,
+    json_: AsJson = False,
 ) -> None:
-    """Draw conversations at random, and write the sheet on which people label them."""
+    """Draw conversations at random, and write the sheet on which people label them.
+
+    Example: shadowdesk audit draw outputs/first-look --labels 100 --no-bot 50 --out sheet.csv
+
+    With --json: draw, round, stage, candidate, segment, allocated (by stratum), plan (null, or
+    outlooks, gate, more: what the labels can certify), n_rows, files.
+    """
     from simulator import pipeline
     from simulator.pipeline import audits
     from simulator.store import RunFolder
@@ -61,18 +75,27 @@ def draw(
     part = split or (Split.choose if simple else Split.certify)
     asked = audits.Asked(candidate, stage, segment, labels, no_bot, part.value, doubles, simple)
     drawn = audits.draw(pipeline.scenario_of(folder), folder, asked, out)
-    for line in _drawn_lines(drawn, part):
-        typer.echo(line)
-    typer.echo(f"Fill in the sheet, then: shadowdesk audit load {run} {out} --labeller NAME")
+    if json_:
+        show_json(_drawn_json(drawn))
+        return
+    then = f"Fill in the sheet, then: shadowdesk audit load {run} {out} --labeller NAME"
+    show_lines([*_drawn_lines(drawn, part), then])
 
 
 @app.command()
 def load(
-    run: RunPath,
+    run: RunFolderPath,
     sheet: Annotated[Path, typer.Argument(help="The filled sheet.", show_default=False)],
     labeller: Annotated[str, typer.Option(help="Who filled it.", show_default=False)],
+    json_: AsJson = False,
 ) -> None:
-    """Check a filled sheet, keep its labels, and show how far people and the judge agree."""
+    """Check a filled sheet, keep its labels, and show how far people and the judge agree.
+
+    Example: shadowdesk audit load outputs/first-look sheet.csv --labeller Ann
+
+    With --json: draw, stage, candidate, n_conversations, n_drawn, n_rows, unanswered (by question),
+    doubtful, kappas, accuracy (of the judge), without_labels (draws).
+    """
     from datetime import UTC, datetime
 
     from simulator import pipeline
@@ -82,9 +105,35 @@ def load(
     folder = RunFolder.open(run)
     today = datetime.now(UTC).date()
     loaded = audits.load(pipeline.scenario_of(folder), folder, sheet, labeller, today)
-    for line in _loaded_lines(loaded, labeller):
-        typer.echo(line)
-    typer.echo(f"What the gates make of it: shadowdesk gate {run}")
+    if json_:
+        show_json(_loaded_json(loaded))
+        return
+    then = f"What the gates make of it: shadowdesk gate {run}"
+    show_lines([*_loaded_lines(loaded, labeller), then])
+
+
+def _drawn_json(drawn: Drawn) -> dict[str, Any]:
+    stage, candidate, segment = drawn.cell
+    where = {"stage": stage, "candidate": candidate, "segment": segment}
+    plan = plain(drawn.plan)
+    allocated = [plain(one) for one in drawn.allocated]
+    files = [str(one) for one in drawn.files]
+    return {
+        "draw": drawn.draw_id,
+        "round": drawn.round,
+        **where,
+        "allocated": allocated,
+        "plan": plan,
+        "n_rows": drawn.n_rows,
+        "files": files,
+    }
+
+
+def _loaded_json(loaded: Loaded) -> dict[str, Any]:
+    stage, candidate = loaded.cell
+    made = plain(loaded)
+    made = {key: value for key, value in made.items() if key not in ("draw_id", "cell")}
+    return {"draw": loaded.draw_id, "stage": stage, "candidate": candidate, **made}
 
 
 def _drawn_lines(drawn: Drawn, part: Split) -> list[str]:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from simulator.cli import names, terminal
+from simulator.cli.names import LISTED, AsJson
 
 if TYPE_CHECKING:
     import polars as pl
@@ -26,8 +29,9 @@ def backtest(
         str,
         typer.Option(
             "--format",
-            help="sample, jsonl, csv, parquet, tau2, twitter-cdp, stc3 or bank-calls.",
+            help=f"sample, {LISTED}.",
             show_default=False,
+            autocompletion=names.formats,
         ),
     ] = "sample",
     schedule: Annotated[
@@ -40,9 +44,14 @@ def backtest(
         str | None,
         typer.Option(help="IANA time zone that decides days. Default: the format's own, or UTC."),
     ] = None,
-    json_: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    json_: AsJson = False,
 ) -> None:
-    """Test the queue model on the second half of a log's days. Exit code 0: it passes; 1: not."""
+    """Test the queue model on the second half of a log's days. Exit code 0: it passes; 1: not.
+
+    Example: shadowdesk backtest calls.tsv.gz --format bank-calls
+
+    With --json: verdict, sentence, criteria (each with estimate, limit and status), days.
+    """
     if log is not None and format_ == "sample":
         from simulator.errors import HistoryError
 
@@ -82,8 +91,6 @@ def backtest(
     table = found.backtest
     status = table.filter(metric="verdict")["status"][0]
     if json_:
-        import json
-
         days = found.backtest_days.to_dicts()
         answer = {
             "verdict": status,
@@ -91,15 +98,31 @@ def backtest(
             "criteria": table.filter(table["metric"] != "verdict").to_dicts(),
             "days": [{**day, "day": day["day"].isoformat()} for day in days],
         }
-        typer.echo(json.dumps(answer, ensure_ascii=False, indent=2))
+        terminal.show_json(answer)
     else:
-        for row in table.filter(table["metric"] != "verdict").to_dicts():
-            value = "-" if row["estimate"] is None else f"{row['estimate']:.3f}"
-            typer.echo(f"  {row['status']:<12} {row['metric']:<24} {value:>8}  {row['reason']}")
+        _tell(table.filter(table["metric"] != "verdict").to_dicts())
         if format_ == "sample":
             typer.echo("The built-in synthetic sample, not your operation.")
-        typer.echo(verdict_sentence(table))
+        terminal.show_lines([verdict_sentence(table)])
     raise typer.Exit(0 if status == "pass" else 1)
+
+
+def _tell(criteria: list[dict[str, Any]]) -> None:
+    """Each criterion: a line of text, or a row of a table at a terminal."""
+    rows = [
+        (
+            row["status"],
+            row["metric"],
+            "-" if row["estimate"] is None else f"{row['estimate']:.3f}",
+            row["reason"],
+        )
+        for row in criteria
+    ]
+    if not terminal.is_plain():
+        terminal.show_table(["Status", "Criterion", "Measured", "Why"], rows, right=(2,))
+        return
+    for status, metric, value, reason in rows:
+        typer.echo(f"  {status:<12} {metric:<24} {value:>8}  {reason}")
 
 
 def _history(

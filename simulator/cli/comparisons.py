@@ -7,23 +7,34 @@ from typing import Annotated
 
 import typer
 
+from simulator.cli import names, terminal
+from simulator.cli.names import AsJson, RunFolderPath
+
 
 def compare(
-    run: Annotated[Path, typer.Argument(help="Folder of a run.", show_default=False)],
+    run: RunFolderPath,
     run2: Annotated[
         Path | None,
         typer.Argument(
             help="A later run of the same history: each candidate against itself before.",
             show_default=False,
+            autocompletion=names.runs,
         ),
     ] = None,
     baseline: Annotated[
         str | None,
-        typer.Option(help="Default: the candidate of \\[proposal], else human."),
+        typer.Option(
+            help="Default: the candidate of \\[proposal], else human.",
+            autocompletion=names.candidates,
+        ),
     ] = None,
     candidate: Annotated[
         list[str] | None,
-        typer.Option(help="Compare this one. Repeat for more. Default: all.", show_default=False),
+        typer.Option(
+            help="Compare this one. Repeat for more. Default: all.",
+            show_default=False,
+            autocompletion=names.candidates,
+        ),
     ] = None,
     by: Annotated[
         list[str] | None,
@@ -41,12 +52,16 @@ def compare(
         Path | None,
         typer.Option("--out", help="Folder of the files. Default: RUN/compare."),
     ] = None,
-    json_: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
+    json_: AsJson = False,
 ) -> None:
     """Candidates side by side. Exit code 0: none is worse than the tolerance allows; 1: one is.
 
     With one run, each candidate against the baseline; with two, each against itself in the first.
     Only what labels, judges or the log say of replies decides, never the simulated desk.
+
+    Example: shadowdesk compare outputs/quickstart --baseline guarded --by intent
+
+    With --json: all that the page shows, by part.
     """
     from simulator.cli.progress import progress
     from simulator.pipeline import comparing
@@ -62,11 +77,8 @@ def compare(
         folder = out or run / "compare"
         comparison.write(found, folder)
     if json_:
-        import json
-
-        answer = comparison.answer_json(found)
-        typer.echo(json.dumps(answer, ensure_ascii=False, indent=2, default=str))
+        terminal.show_json(comparison.answer_json(found))
     else:
-        typer.echo(text(found))
+        terminal.show(text(found))
         typer.echo(f"Page: {folder / 'comparison.html'}")
     raise typer.Exit(1 if found.regressed else 0)

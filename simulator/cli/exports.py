@@ -9,7 +9,10 @@ from typing import Annotated
 
 import typer
 
+from simulator.cli import names
+from simulator.cli.names import AsJson, RunFolderPath
 from simulator.cli.runs import shipped
+from simulator.cli.terminal import show_json, show_lines
 
 
 class Format(StrEnum):
@@ -20,7 +23,7 @@ class Format(StrEnum):
 
 
 def export(
-    run: Annotated[Path, typer.Argument(help="Folder of a run.", show_default=False)],
+    run: RunFolderPath,
     format_: Annotated[
         Format, typer.Option("--format", help="Who reads the files.", show_default=False)
     ],
@@ -34,7 +37,10 @@ def export(
     ] = None,
     held_out: Annotated[
         list[Path] | None,
-        typer.Option(help="A run to evaluate on; nothing that it replays is exported."),
+        typer.Option(
+            help="A run to evaluate on; nothing that it replays is exported.",
+            autocompletion=names.runs,
+        ),
     ] = None,
     per_kind: Annotated[int, typer.Option(help="Most cases of each kind at the boundary.")] = 300,
     prompt: Annotated[
@@ -45,8 +51,14 @@ def export(
             show_default=False,
         ),
     ] = None,
+    json_: AsJson = False,
 ) -> None:
-    """Boundary cases of a run as data to tune a model with: SFT, preferences, rewards."""
+    """Boundary cases of a run as data to tune a model with: SFT, preferences, rewards.
+
+    Example: shadowdesk export outputs/boundary-data --format trl --out tuning-data
+
+    With --json: out, files, account (lines).
+    """
     from simulator.cli.progress import progress
     from simulator.pipeline import exports
     from simulator.store import RunFolder
@@ -62,9 +74,12 @@ def export(
     )
     with progress() as tell:
         exported = exports.export(folder, asked, tell)
-    for line in exported.account:
-        typer.echo(line)
-    typer.echo(f"Written to {out}: {len(exported.files)} files; README.md says what each is")
+    if json_:
+        files = [str(one) for one in exported.files]
+        show_json({"out": str(out), "files": files, "account": list(exported.account)})
+        return
+    written = f"Written to {out}: {len(exported.files)} files; README.md says what each is"
+    show_lines([*exported.account, written])
 
 
 def _day(text: str | None) -> date | None:

@@ -7,6 +7,10 @@ from typing import Annotated
 
 import typer
 
+from simulator.cli import names
+from simulator.cli.names import LISTED, AsJson
+from simulator.cli.terminal import plain, show_json, show_lines
+
 
 def import_(
     source: Annotated[Path, typer.Argument(help="File or folder to read.", show_default=False)],
@@ -14,8 +18,9 @@ def import_(
         str,
         typer.Option(
             "--format",
-            help="jsonl, csv, parquet, tau2, twitter-cdp, stc3 or bank-calls.",
+            help=f"{LISTED}.",
             show_default=False,
+            autocompletion=names.formats,
         ),
     ],
     out: Annotated[Path, typer.Option("--out", help="Folder to write to.", show_default=False)],
@@ -29,8 +34,17 @@ def import_(
     redact: Annotated[
         bool, typer.Option(help="Replace e-mail addresses and phone numbers by pseudonyms.")
     ] = True,
+    json_: AsJson = False,
 ) -> None:
-    """Read a log into conversations.parquet and turns.parquet, and account for every row."""
+    """Read a log into conversations.parquet and turns.parquet, and account for every row.
+
+    What cannot be used is put aside in quarantine.jsonl, each row with its reason.
+
+    Example: shadowdesk import tickets.json --format zendesk --out imported
+
+    With --json: out, and the account: source, format, conversations_in, _out and _quarantined,
+    messages_in, _out and _quarantined, notes, redacted, reasons and unused by name.
+    """
     from simulator.scenario import History
     from simulator.scenario_file import validate_part
 
@@ -50,9 +64,11 @@ def import_(
 
     imported = read_history(history)
     write_import(imported, out)
-    for line in imported.account.lines():
-        typer.echo(line)
-    typer.echo(f"Written to {out}: conversations.parquet, turns.parquet, quarantine.jsonl")
+    if json_:
+        show_json({"out": str(out), **plain(imported.account)})
+        return
+    written = f"Written to {out}: conversations.parquet, turns.parquet, quarantine.jsonl"
+    show_lines([*imported.account.lines(), written])
 
 
 def sample(
@@ -61,8 +77,14 @@ def sample(
     days: Annotated[int, typer.Option(help="Days of contacts.")] = 14,
     contacts_per_day: Annotated[int, typer.Option(help="On a working day.")] = 2000,
     seed: Annotated[int, typer.Option(help="Another seed is another operation.")] = 11,
+    json_: AsJson = False,
 ) -> None:
-    """Write the built-in synthetic operation: a history, knowledge, a policy, a schedule."""
+    """Write the built-in synthetic operation: a history, knowledge, a policy, a schedule.
+
+    Example: shadowdesk sample --out made --conversations 500
+
+    With --json: out, and tables (rows by name).
+    """
     from zoneinfo import ZoneInfo
 
     from simulator.scenario import SampleConfig
@@ -86,5 +108,10 @@ def sample(
         # What the generator knows and no candidate or judge may see lies apart.
         folder = out / "truth" if name.startswith("truth_") else out
         write_table(folder / f"{name}.parquet", frame)
-        typer.echo(f"{name}: {frame.height} rows")
+        if not json_:
+            typer.echo(f"{name}: {frame.height} rows")
+    if json_:
+        rows = {name: frame.height for name, frame in vars(made).items()}
+        show_json({"out": str(out), "tables": rows})
+        return
     typer.echo(f"Synthetic sample written to {out}")

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
+from simulator.cli.terminal import is_plain
+
 if TYPE_CHECKING:
     from rich.progress import TaskID
 
@@ -49,22 +51,39 @@ class Tell(Protocol):
 
 @contextmanager
 def progress() -> Iterator[Tell]:
-    """Show progress while the block runs."""
-    if not sys.stderr.isatty():
-        began = time.monotonic()
-        told: dict[str, tuple[float, int]] = {}
+    """Show progress while the block runs, and at its end how long it took."""
+    began = time.monotonic()
+    stages: set[str] = set()
+    with _plain(began) if is_plain(sys.stderr) else _bars() as tell:
 
-        def plain(stage: str, done: int, total: int, /) -> None:
-            now = time.monotonic()
-            then, before = told.get(stage, (began, 0))
-            if stage in told and (done == 0 or now - then < _QUIET_S):
-                return
-            far = how_far(stage, done, total, done - before, now - then) if done else ""
-            told[stage] = now, done
-            print(f"{now - began:6.1f} s  {NAMES[stage]}{far}", file=sys.stderr)
+        def noting(stage: str, done: int, total: int, /) -> None:
+            stages.add(stage)
+            tell(stage, done, total)
 
-        yield plain
-        return
+        yield noting
+    # Where nothing was to be done there is nothing to say.
+    if stages:
+        print(f"took {spent(time.monotonic() - began)}", file=sys.stderr)
+
+
+@contextmanager
+def _plain(began: float) -> Iterator[Tell]:
+    told: dict[str, tuple[float, int]] = {}
+
+    def plain(stage: str, done: int, total: int, /) -> None:
+        now = time.monotonic()
+        then, before = told.get(stage, (began, 0))
+        if stage in told and (done == 0 or now - then < _QUIET_S):
+            return
+        far = how_far(stage, done, total, done - before, now - then) if done else ""
+        told[stage] = now, done
+        print(f"{now - began:6.1f} s  {NAMES[stage]}{far}", file=sys.stderr)
+
+    yield plain
+
+
+@contextmanager
+def _bars() -> Iterator[Tell]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
     from rich.text import Text
@@ -74,12 +93,17 @@ def progress() -> Iterator[Tell]:
 
         def render(self, task: Task) -> Text:
             gone, left = task.elapsed or 0.0, task.time_remaining
-            text = f"{gone:.0f} s" + ("" if left is None else f", about {left:.0f} s left")
+            text = spent(gone) + ("" if left is None else f", about {spent(left)} left")
             what = RATES.get(task.fields["stage"])
             return Text(f"{text}, {task.speed:.3g} {what}/s" if what and task.speed else text)
 
-    columns = (TextColumn("{task.description:<34}"), BarColumn(bar_width=24), Time())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+    console = Console(stderr=True)
+    # A narrow terminal has room for the words alone.
+    bar_width = 24 if console.width >= 100 else 8 if console.width >= 80 else 1
+    name = TextColumn("{task.description:<34}" if console.width >= 80 else "{task.description}")
+    columns = (name, BarColumn(bar_width=bar_width), Time())
+    # Leaving the block, by an error or Ctrl-C too, takes the bar away and shows the cursor again.
+    with Progress(*columns, console=console, transient=True) as bars:
         shown: dict[str, TaskID] = {}
 
         def bar(stage: str, done: int, total: int, /) -> None:
@@ -92,18 +116,32 @@ def progress() -> Iterator[Tell]:
         yield bar
 
 
+def spent(seconds: float) -> str:
+    """A length of time to the second: 45 s, 3 min 20 s, 2 h 5 min."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
 def how_far(stage: str, done: int, total: int, more: int, in_s: float) -> str:
-    """How far a stage is, for a plain line: of the replay with its pace and the time left.
+    """How far a stage is, for a plain line, with the time left; of the replay with its pace.
 
     Args:
         stage: its name.
         done: steps done.
-        total: steps in all.
+        total: steps in all; 0: not known.
         more: of ``done``, those since the stage was last told of.
         in_s: seconds since then.
     """
+    if not total:
+        return f" ({done})"
     text = f"{done} of {total}"
-    if stage in RATES and more > 0 and in_s > 0:
+    if more > 0 and in_s > 0:
         pace = more / in_s
-        text += f", {pace:.3g} {RATES[stage]}/s, about {(total - done) / pace:.0f} s left"
+        text += f", {pace:.3g} {RATES[stage]}/s" if stage in RATES else ""
+        text += f", about {spent((total - done) / pace)} left"
     return f" ({text})"

@@ -3,30 +3,51 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from simulator.cli import names, terminal
+from simulator.cli.names import AsJson, RunFolderPath
 
 if TYPE_CHECKING:
     import polars as pl
 
 
 def staff(
-    run: Annotated[Path, typer.Argument(help="Folder of a run.", show_default=False)],
-    candidate: Annotated[str | None, typer.Option(help="Default: all.")] = None,
-    stage: Annotated[str | None, typer.Option(help="Default: all.")] = None,
+    run: RunFolderPath,
+    candidate: Annotated[
+        str | None,
+        typer.Option(help="For this one alone. Default: all.", autocompletion=names.candidates),
+    ] = None,
+    stage: Annotated[
+        str | None,
+        typer.Option(help="For this one alone. Default: all.", autocompletion=names.stages),
+    ] = None,
     target: Annotated[
         str | None,
-        typer.Option(help="80/20: 80 % within 20 s. Default: of [staffing].", show_default=False),
+        typer.Option(
+            help="80/20: 80 % answered within 20 s. Default: that of \\[staffing].",
+            show_default=False,
+        ),
     ] = None,
     max_abandonment: Annotated[
         float | None,
-        typer.Option(help="In per cent. Default: of [staffing].", show_default=False),
+        typer.Option(
+            help="Most that may give up, in per cent. Default: that of \\[staffing].",
+            show_default=False,
+        ),
     ] = None,
-    json_: Annotated[bool, typer.Option("--json", help="Print the tables as JSON.")] = False,
+    json_: AsJson = False,
 ) -> None:
-    """The fewest agents by half-hour that meet a target, shifts for them, and paid hours a day."""
+    """The fewest agents by half-hour that meet a target, shifts for them, and paid hours a day.
+
+    Each stage and candidate takes some 20 s; what was found before is not looked for again.
+
+    Example: shadowdesk staff outputs/quickstart --candidate guarded --stage assist --target 80/20
+
+    With --json: staffing, staffing_shifts and staffing_hours, the rows of these tables.
+    """
     from simulator import pipeline
     from simulator.cli.progress import progress
     from simulator.errors import ScenarioError
@@ -50,19 +71,15 @@ def staff(
         wanted = pipeline.StaffingAsked(rules=rules, candidate=candidate, stage=stage)
         tables = pipeline.staff(folder, wanted, tell=tell)
     if json_:
-        import json
-
-        answer = {name: frame.to_dicts() for name, frame in tables.items()}
-        typer.echo(json.dumps(answer, ensure_ascii=False, indent=2))
+        terminal.show_json({name: frame.to_dicts() for name, frame in tables.items()})
         return
-    typer.echo(
+    said = (
         f"The fewest agents found with {100 * rules.target_share:g} % answered within "
         f"{rules.within_s:g} s and at most {100 * rules.max_abandonment:g} % lost, half-hour by "
         "half-hour."
     )
-    typer.echo(_checked(tables["staffing"], rules.target_share))
-    for line in _lines(tables):
-        typer.echo(line)
+    terminal.show_lines([said, _checked(tables["staffing"], rules.target_share)])
+    _tell(tables)
     typer.echo(f"\nWritten to {run / 'tables'}: {', '.join(f'{n}.parquet' for n in tables)}")
 
 
@@ -95,18 +112,38 @@ def _checked(staffing: pl.DataFrame, share: float) -> str:
     )
 
 
-def _lines(tables: dict[str, pl.DataFrame]) -> list[str]:
-    """One line a cell and team, then the paid hours."""
+_HEAD = ("stage", "candidate", "bound", "team", "most", "required", "in shifts")
+_WORST = "worst half-hour on fresh seeds"
+
+
+def _tell(tables: dict[str, pl.DataFrame]) -> None:
+    """A line a cell and team, then the paid hours; at a terminal two tables."""
+    found, hours = _found(tables["staffing"]), _hours(tables["staffing_hours"])
+    head = "Paid agent-hours a day, shrinkage included:"
+    if not terminal.is_plain():
+        typer.echo()
+        terminal.show_table([*_HEAD, _WORST], found, right=(4, 5, 6, 7))
+        typer.echo(f"\n{head}\n")
+        terminal.show_table(["stage", "candidate", "bound", "", "hours", ""], hours, right=(4,))
+        return
+    typer.echo()
+    for row in ((*_HEAD, _WORST), *found):
+        stage, candidate, bound, team, most, required, in_shifts, worst = row
+        typer.echo(
+            f"{stage:<18}{candidate:<18}{bound:<9}{team:<14}{most:>5}{required:>9}"
+            f"{in_shifts:>10}{worst:>34}"
+        )
+    typer.echo(f"\n{head}")
+    for stage, candidate, bound, what, n, interval in hours:
+        apart = f"  {interval}" if interval else ""
+        typer.echo(f"  {stage:<18}{candidate:<18}{bound:<9}{what:<6}{n:>9}{apart}")
+
+
+def _found(staffing: pl.DataFrame) -> list[tuple[str, ...]]:
     import polars as pl
 
-    cell = ["stage", "candidate", "bound"]
-    lines = [
-        "",
-        f"{'stage':<18}{'candidate':<18}{'bound':<9}{'team':<14}{'most':>5}{'required':>9}"
-        f"{'in shifts':>10}{'worst half-hour on fresh seeds':>34}",
-    ]
-    for key, part in tables["staffing"].group_by(*cell, "team", maintain_order=True):
-        stage, candidate, bound, team = (str(one) for one in key)
+    rows = []
+    for key, part in staffing.group_by(*_HEAD[:4], maintain_order=True):
         required = part["required"].to_numpy()
         scheduled = part["scheduled"].fill_null(0).to_numpy()
         judged = part.filter(pl.col("service_level").is_not_null()).sort("service_level")
@@ -118,17 +155,28 @@ def _lines(tables: dict[str, pl.DataFrame]) -> list[str]:
                 f"{at // 3600:02d}:{at // 60 % 60:02d} {row['service_level']:.1%} "
                 f"[{row['service_level_low']:.1%}, {row['service_level_high']:.1%}]"
             )
-        lines.append(
-            f"{stage:<18}{candidate:<18}{bound:<9}{team:<14}{int(required.max(initial=0)):>5}"
-            f"{required.sum() / 2:>9.1f}{scheduled.sum() / 2:>10.1f}{worst:>34}"
+        numbers = (
+            str(int(required.max(initial=0))),
+            f"{required.sum() / 2:.1f}",
+            f"{scheduled.sum() / 2:.1f}",
         )
-    lines += ["", "Paid agent-hours a day, shrinkage included:"]
-    for row in tables["staffing_hours"].iter_rows(named=True):
+        rows.append((*map(str, key), *numbers, worst))
+    return rows
+
+
+def _hours(paid: pl.DataFrame) -> list[tuple[str, ...]]:
+    rows: list[tuple[str, ...]] = []
+    for row in paid.iter_rows(named=True):
         saved = row["metric"] == "paid_hours_saved_per_day"
         low, high = row["low"], row["high"]
-        interval = "" if low is None else f"  [{low:.1f}, {high:.1f}]"
-        lines.append(
-            f"  {row['stage']:<18}{row['candidate']:<18}{row['bound']:<9}"
-            f"{'saved' if saved else 'paid':<6}{row['estimate']:>9.1f}{interval}"
+        rows.append(
+            (
+                row["stage"],
+                row["candidate"],
+                row["bound"],
+                "saved" if saved else "paid",
+                f"{row['estimate']:.1f}",
+                "" if low is None else f"[{low:.1f}, {high:.1f}]",
+            )
         )
-    return lines
+    return rows

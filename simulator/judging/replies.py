@@ -18,6 +18,7 @@ from simulator.judging.promises.authority import Policy
 from simulator.judging.promises.commitments import Commitment, find_all
 from simulator.judging.quantities import folded
 from simulator.retrieval import Retriever
+from simulator.schema.conversations import BROKEN_RULES
 from simulator.sentences import split
 
 JUDGE = "rules"
@@ -51,7 +52,8 @@ def judge_replies(
     Returns:
         Table ``verdicts`` with judge ``rules``, one row for each of ``shadow``, in its order. A row
         with an error or without a reply has ``unscored = no_reply`` and nothing else but the
-        candidate's own action. ``evidence`` is an exact span of the reply.
+        candidate's own action. ``evidence`` and the spans of ``broken_rules`` are exact spans of
+        the reply; the latter is null but in a risky promise.
 
     Raises:
         TableError: the policy cannot be used (see
@@ -98,6 +100,7 @@ def judge_replies(
         tone="tone",
         # The gravest finding speaks: a firm commitment, a breach, the tone, and else the action.
         evidence=pl.coalesce("firm_span", "breach", "tone_span", "hedged_span", "shown_by"),
+        broken_rules="broken_rules",
         unscored=pl.lit("no_policy" if policy is None else None, pl.String),
     )
     silent = rows.filter(~pl.col("told")).select(
@@ -206,7 +209,9 @@ def _with_authority(
     said: pl.DataFrame, found: pl.DataFrame, policy: pl.DataFrame | None
 ) -> pl.DataFrame:
     if policy is None:
-        return said.with_columns(authorised=pl.lit(None, pl.Boolean))
+        return said.with_columns(
+            authorised=pl.lit(None, pl.Boolean), broken_rules=pl.lit(None, BROKEN_RULES)
+        )
     rules = Policy(policy)
     made: dict[int, list[Commitment]] = {}
     for text, *one in found.iter_rows():
@@ -215,8 +220,8 @@ def _with_authority(
     on = ["text", "intent", "language", "epoch", "speaker"]
     firm = pl.col("commitment") == "firm"
     distinct = said.filter(firm).group_by(on).agg(pl.col("at").first(), pl.col("reply").first())
-    allowed = [
-        rules.authorised(
+    broken = [
+        rules.broken(
             made[text],
             rules.stated(reply, language, at),
             intent=intent,
@@ -226,9 +231,10 @@ def _with_authority(
         )
         for text, intent, language, _, speaker, at, reply in distinct.iter_rows()
     ]
-    distinct = distinct.select(*on, pl.Series("allowed", allowed, dtype=pl.Boolean))
+    told = [[one._asdict() for one in ones] or None for ones in broken]
+    distinct = distinct.select(*on, pl.Series("broken_rules", told, dtype=BROKEN_RULES))
     said = said.join(distinct, on=on, how="left", nulls_equal=True, maintain_order="left")
-    return said.with_columns(authorised=~firm | pl.col("allowed"))
+    return said.with_columns(authorised=pl.col("broken_rules").is_null())
 
 
 def _epoch(at: pl.Series, valid: pl.DataFrame) -> pl.Series:

@@ -53,6 +53,7 @@ OUTPUTS = (
     "recommendation",
     "support_metrics",
     "depth",
+    "spectrum",
 )
 
 
@@ -73,7 +74,7 @@ def settings_of(one: Scenario, today: date) -> list[object]:
 def tested(
     one: Scenario, table: TableOf, streams: Streams, by_people: pl.DataFrame, today: date
 ) -> dict[str, pl.DataFrame]:
-    """Tables ``labels, excluded, gates, thresholds, recommendation, support_metrics, depth``.
+    """The tables of :data:`OUTPUTS`: labels, gates, how far the rollout may go, and what supports it.
 
     Args:
         one: the scenario.
@@ -136,6 +137,7 @@ def tested(
         "depth": quality.by_depth(
             table("verdicts"), labels, table("decision_points"), table("turns")
         ),
+        "spectrum": quality.by_question_kind(table("verdicts"), labels, table("contexts")),
     }
 
 

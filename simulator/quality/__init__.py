@@ -57,9 +57,10 @@ from simulator.quality.depth import by_depth
 from simulator.quality.incumbent import emotions
 from simulator.quality.labelled import by_labels
 from simulator.quality.observed import CELL, Observed
+from simulator.quality.spectrum import by_question_kind
 from simulator.scenario import Stage
 
-__all__ = ["Observed", "by_depth", "measure"]
+__all__ = ["Observed", "by_depth", "by_question_kind", "measure"]
 
 
 def measure(seen: Observed, stages: Sequence[Stage]) -> pl.DataFrame:

@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from simulator.reports import wording
-from simulator.reports.drawing import MARKERS, WIDTH, Chart, chart, of_candidate
+from simulator.reports.drawing import INK, WIDTH, Chart, chart, of_candidate
+from simulator.reports.language import noted, say, say_n
 from simulator.reports.run import Run
 
 _RATE, _CHANGE = "risky_promise_rate", "risky_promise_rate_change"
-_SOURCES = {"labels": "Labels", "rules": "Rules judge, which errs: a description"}
-_AXES = {"depth": "customer turn", "characters": "characters up to the reply"}
-# How far apart candidates stand within a band, so that no error bar hides another.
-_WITHIN = 0.5
+_SOURCES = {"labels": noted("Labels"), "rules": noted("Rules judge, which errs: a description")}
+_AXES = {"depth": noted("customer turn"), "characters": noted("characters up to the reply")}
+# How far apart the two sources stand within a band, so that neither error bar hides the other.
+_APART = 0.13
 
 
 def risk_by_depth(run: Run) -> Chart | None:
-    """Risky promises by customer turn and by characters, one line a candidate; null without any.
+    """Risky promises by customer turn and by characters, a row a candidate; null without any.
 
-    One panel for each axis and source, from table ``depth``; bars are intervals of 95 %.
+    Why a row each: nine candidates in one panel hide one another. All rows have one scale. From
+    table ``depth``; bars are intervals of 95 %.
     """
     table = run.table("depth")
     rates = table.filter(pl.col("metric") == _RATE)
@@ -30,27 +35,33 @@ def risk_by_depth(run: Run) -> Chart | None:
     sources = [source for source in _SOURCES if source in set(rates["source"])]
     if not names:
         return None
-    figure = Figure(figsize=(WIDTH, 7.4), layout="constrained")
-    panels = figure.subplots(len(_AXES), len(sources), squeeze=False)
-    for row, axis in zip(panels, _AXES, strict=True):
-        for panel, source in zip(row, sources, strict=True):
-            here = rates.filter((pl.col("axis") == axis) & (pl.col("source") == source))
-            _panel(run, panel, here, names)
-            panel.set_title(_SOURCES[source])
-            panel.set_xlabel(_AXES[axis])
-        row[0].set_ylabel("% of replies with a risky promise")
-    shown = {
-        label: line
-        for panel in panels.flat
-        for line, label in zip(*panel.get_legend_handles_labels(), strict=True)
-    }
-    labels = [_short(name) for name in names]
-    figure.legend([shown[one] for one in labels], labels, loc="outside upper left", ncols=4)
+    figure = Figure(figsize=(WIDTH, 1.3 + 1.05 * len(names)), layout="constrained")
+    panels = figure.subplots(len(names), len(_AXES), sharex="col", sharey=True, squeeze=False)
+    for row, name in zip(panels, names, strict=True):
+        for panel, axis in zip(row, _AXES, strict=True):
+            here = rates.filter(pl.col("axis") == axis)
+            bands = sorted(here["band"].unique(), key=_start)
+            own = here.filter(pl.col("candidate") == name)
+            for place, source in enumerate(sources):
+                _draw(run, panel, own.filter(pl.col("source") == source), bands, place)
+            panel.set_xticks(range(len(bands)), bands)
+            panel.set_xlim(-0.6, len(bands) - 0.4)
+            panel.grid(axis="x", visible=False)
+        row[0].set_title(_short(name))
+    for panel, axis in zip(panels[-1], _AXES, strict=True):
+        panel.set_xlabel(say(_AXES[axis]))
+    panels[0, 0].set_ylim(bottom=0)
+    panels[0, 0].yaxis.set_major_locator(MaxNLocator(4))
+    figure.supylabel(say("% of replies with a risky promise"), fontsize=10)
+    kinds = [_of_source(source, INK, "o") for source in sources]
+    handles = [Line2D([], [], **kind) for kind in kinds]
+    words = [say(_SOURCES[source]) for source in sources]
+    figure.legend(handles, words, loc="outside upper left", ncols=2)
     return chart(
         figure,
         "depth",
         "risk",
-        "Risky promises by how long the conversation is",
+        say("Risky promises by how long the conversation is"),
         reading(table, names),
         table.select(
             "candidate", "axis", "band", "source", "metric", "estimate", "low", "high", "n",
@@ -64,61 +75,79 @@ def reading(table: pl.DataFrame, names: Sequence[str]) -> str:
     changes = table.filter((pl.col("metric") == _CHANGE) & (pl.col("axis") == "depth"))
     rows = {(row["source"], row["candidate"]): row for row in changes.iter_rows(named=True)}
     said = []
-    for source, by in (("labels", "by labels"), ("rules", "by the rules judge, which errs,")):
+    for source, whose in (
+        ("labels", noted("by labels {findings}")),
+        ("rules", noted("by the rules judge, which errs, {findings}")),
+    ):
         of = {name: rows[source, name] for name in names if (source, name) in rows}
-        rise = [name for name, row in of.items() if row["low"] > 0]
-        fall = [name for name, row in of.items() if row["high"] < 0]
-        found = [
-            f"they {verb} for {wording.listed([_short(name) for name in some])}"
-            for verb, some in (("rise", rise), ("fall", fall))
-            if some
-        ]
+        rise = [_short(name) for name, row in of.items() if row["low"] > 0]
+        fall = [_short(name) for name, row in of.items() if row["high"] < 0]
+        found = []
+        if rise:
+            found.append(say("they rise for {names}", names=wording.listed(rise)))
+        if fall:
+            found.append(say("they fall for {names}", names=wording.listed(fall)))
         rest = len(of) - len(rise) - len(fall)
-        if rest:
-            some = f"{rest} {'other ' if found else ''}candidate{'' if rest == 1 else 's'}"
-            found.append(f"nothing can be said of {some}")
+        if rest and found:
+            found.append(
+                say_n(
+                    "nothing can be said of {n} other candidate",
+                    "nothing can be said of {n} other candidates",
+                    rest,
+                    n=rest,
+                )
+            )
+        elif rest:
+            found.append(
+                say_n(
+                    "nothing can be said of {n} candidate",
+                    "nothing can be said of {n} candidates",
+                    rest,
+                    n=rest,
+                )
+            )
         if of:
-            said.append(f"{by} {wording.listed(found)}")
+            said.append(say(whose, findings=wording.listed(found)))
     if not said:
-        return "There are replies at one length only, and nothing can be said of a change."
-    return (
-        "Risky promises from the first to the last band of customer turns: "
-        f"{'; '.join(said)}; long conversations are others than short ones, so that this is no "
-        "effect of length alone."
+        return say("There are replies at one length only, and nothing can be said of a change.")
+    return say(
+        "Risky promises from the first to the last band of customer turns: {findings}; long "
+        "conversations are others than short ones, so that this is no effect of length alone.",
+        findings=say("; ").join(said),
     )
 
 
-def _panel(run: Run, axes: Axes, rates: pl.DataFrame, names: Sequence[str]) -> None:
-    bands = sorted(rates["band"].unique(), key=_start)
-    for place, name in enumerate(names):
-        own = rates.filter(pl.col("candidate") == name)
-        if own.is_empty():
-            continue
-        of = {row["band"]: row for row in own.iter_rows(named=True)}
-        known = [band for band in bands if band in of]
-        aside = _WITHIN * (place - (len(names) - 1) / 2) / len(names)
-        middle = [100 * of[band]["estimate"] for band in known]
-        colour, marker = of_candidate(run, name)
-        axes.errorbar(
-            [bands.index(band) + aside for band in known],
-            middle,
-            yerr=[
-                [m - 100 * of[band]["low"] for m, band in zip(middle, known, strict=True)],
-                [100 * of[band]["high"] - m for m, band in zip(middle, known, strict=True)],
-            ],
-            color=colour,
-            marker=marker,
-            # Beyond six machines colours and markers come round again.
-            linestyle=":" if place > len(MARKERS) else "-",
-            linewidth=1,
-            elinewidth=1.4,
-            capsize=2.5,
-            label=_short(name),
-        )
-    axes.set_xticks(range(len(bands)), bands)
-    axes.set_xlim(-0.6, len(bands) - 0.4)
-    axes.set_ylim(bottom=0)
-    axes.grid(axis="x", visible=False)
+def _draw(run: Run, axes: Axes, rates: pl.DataFrame, bands: Sequence[str], place: int) -> None:
+    """One candidate's rates by one source; ``place``: the source's, from the left of a band."""
+    of = {row["band"]: row for row in rates.iter_rows(named=True)}
+    known = [band for band in bands if band in of]
+    if not known:
+        return
+    middle = [100 * of[band]["estimate"] for band in known]
+    colour, marker = of_candidate(run, rates["candidate"][0])
+    axes.errorbar(
+        [bands.index(band) + (2 * place - 1) * _APART for band in known],
+        middle,
+        yerr=[
+            [m - 100 * of[band]["low"] for m, band in zip(middle, known, strict=True)],
+            [100 * of[band]["high"] - m for m, band in zip(middle, known, strict=True)],
+        ],
+        elinewidth=1.4,
+        capsize=2.5,
+        **_of_source(rates["source"][0], colour, marker),
+    )
+
+
+def _of_source(source: str, colour: str, marker: str) -> dict[str, Any]:
+    """Labels are drawn solid, what the judge reads hollow."""
+    hollow = source == "rules"
+    return {
+        "color": colour,
+        "marker": marker,
+        "markerfacecolor": "white" if hollow else colour,
+        "linestyle": ":" if hollow else "-",
+        "linewidth": 1,
+    }
 
 
 def _short(name: str) -> str:

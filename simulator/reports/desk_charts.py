@@ -44,18 +44,20 @@ def loads(run: Run) -> list[Chart]:
 
 def _load(run: Run, candidate: str) -> Chart | None:
     """Contacts offered by half-hour at each stage, over the agents that are logged in."""
-    rows = run.table("intervals").filter(
+    both = run.table("intervals").filter(
         (pl.col("segment") == "all")
-        & (pl.col("team") == "all")
-        & pl.col("metric").is_in(["offered", "agents"])
         & ((pl.col("candidate") == candidate) | (pl.col("stage") == run.baseline))
     )
+    whole = pl.col("team") == "all"
+    rows = both.filter(whole & pl.col("metric").is_in(["offered", "agents"]))
+    # One pool of all agents would need fewer than the teams, which cannot stand in for each other.
+    need = both.filter(~whole & (pl.col("metric") == "required_agents"))
     stages = [s for s in run.stages if rows.filter(pl.col("stage") == s).height]
     own = rows.filter((pl.col("candidate") == candidate) & (pl.col("stage") != run.baseline))
     if rows.is_empty():
         return None
-    figure = Figure(figsize=(WIDTH, 4.4), layout="constrained")
-    load, agents = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+    figure = Figure(figsize=(WIDTH, 5.2), layout="constrained")
+    load, agents = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1.8))
     for place, stage in enumerate(stages):
         here = rows.filter(pl.col("stage") == stage)
         colour, line = (INK, "-") if stage == run.baseline else LINES[(place - 1) % len(LINES)]
@@ -83,28 +85,47 @@ def _load(run: Run, candidate: str) -> Chart | None:
         for axes in (load, agents):
             axes.axvspan(
                 starts / 3600, ends / 3600, facecolor=ORANGE, alpha=0.18, linewidth=0,
-                label="Bot down" if place == 0 and axes is load else None,
+                label=say("Bot down") if place == 0 and axes is load else None,
             )  # fmt: skip
             # Over a week the edges would hide what happens between them.
             for edge in (starts, ends) if run.n_days == 1 else ():
                 axes.axvline(edge / 3600, color=INK, linewidth=0.8, linestyle=(0, (2, 2)))
     at_desk = _hours(rows.filter(pl.col("stage") == stages[0]), "agents", "central")
-    agents.fill_between(*at_desk, step="post", color=PALE, linewidth=0)
-    load.set_ylabel("contacts a half-hour")
-    agents.set_ylabel("agents")
+    agents.fill_between(
+        *at_desk, step="post", color=PALE, linewidth=0, label=say("Logged in today")
+    )
+    # Today's staffing against what the target takes, of people alone and of the furthest stage.
+    for stage, colour, line in ((stages[0], INK, "-"), (stages[-1], GREEN, "--"))[: len(stages)]:
+        agents.step(
+            *_hours(_needed(need.filter(stage=stage)), "required_agents", "central"),
+            where="post", color=colour, linestyle=line, linewidth=1.4,
+            label=say("Needed: {stage}", stage=wording.stage_label(stage)),
+        )  # fmt: skip
+    load.set_ylabel(say("contacts a half-hour"))
+    agents.set_ylabel(say("agents"))
+    agents.legend(loc="upper left", bbox_to_anchor=(0, 1.28), ncols=3, borderaxespad=0)
     for axes in (load, agents):
         axes.set_ylim(bottom=0)
     _time_axis(agents, run)
     figure.legend(*load.get_legend_handles_labels(), loc="outside upper left", ncols=5)
-    keys = ["stage", "candidate", "bound", "metric"]
-    data = rows.sort(*keys, "interval_start_s").select(_moments(run), *keys, "estimate")
+    keys = ["stage", "candidate", "bound", "metric", "team"]
+    data = pl.concat([rows, need]).sort(*keys, "interval_start_s")
     return chart(
         figure,
         f"load-{slug(candidate, run)}",
         "load",
-        f"Contacts offered to the desk, {wording.visible(candidate)}",
+        say("Contacts offered to the desk, {candidate}", candidate=wording.visible(candidate)),
         readings.load(run, candidate, own, rows),
-        data,
+        data.select(_moments(run), *keys, "estimate"),
+    )
+
+
+def _needed(need: pl.DataFrame) -> pl.DataFrame:
+    """Agents that all teams need together, where any team's need is known."""
+    return (
+        need.filter(pl.col("estimate").is_not_null())
+        .group_by("metric", "bound", "interval_start_s")
+        .agg(pl.col("estimate").sum())
     )
 
 
@@ -128,11 +149,12 @@ def _moments(run: Run) -> pl.Expr:
 
 def _time_axis(axes: Axes, run: Run) -> None:
     """Hours of the simulated day, or the days of the simulated week."""
-    axes.set_xlabel(f"local time ({run.scenario.history.timezone})")
+    axes.set_xlabel(say("local time ({zone})", zone=run.scenario.history.timezone))
     if run.n_days == 1:
+        after = say("next day")
         axes.xaxis.set_major_locator(mpl.ticker.MultipleLocator(2))
         axes.xaxis.set_major_formatter(
-            lambda hour, _: f"{int(hour) % 24:02d}:00" + ("\nnext day" if hour >= 24 else "")
+            lambda hour, _: f"{int(hour) % 24:02d}:00" + (f"\n{after}" if hour >= 24 else "")
         )
         return
     # Lines at midnight, names at noon.
@@ -162,19 +184,24 @@ def staffing(run: Run) -> Chart | None:
         here = today.filter(team=team)
         if here.height:
             axes.fill_between(
-                *_stepped(here, "agents"), step="post", color=PALE, linewidth=0, label="Today"
+                *_stepped(here, "agents"),
+                step="post",
+                color=PALE,
+                linewidth=0,
+                label=say("Today"),
             )
         for ((stage, _), rows), (colour, line, width) in zip(
             drawn, ((INK, "-", 1.3), (GREEN, "--", 2)), strict=False
         ):
             axes.step(
                 *_stepped(rows.filter(team=team), "required"), where="post", color=colour,
-                linestyle=line, linewidth=width, label=f"{wording.stage_label(stage)}, required",
+                linestyle=line, linewidth=width,
+                label=say("{stage}, required", stage=wording.stage_label(stage)),
             )  # fmt: skip
         axes.set_title(wording.clip(wording.visible(team), 40))
         axes.set_ylim(bottom=0)
         axes.yaxis.set_major_locator(mpl.ticker.MaxNLocator(4, integer=True))
-    panels[len(teams) // 2].set_ylabel("agents")
+    panels[len(teams) // 2].set_ylabel(say("agents"))
     _time_axis(panels[-1], run)
     # A team may have no agents today, and still they belong into the legend.
     keys = {
@@ -200,12 +227,16 @@ def staffing(run: Run) -> Chart | None:
             ),
         ]
     )
-    against = "" if cell is None else f" and {names[cell]}"
+    title = (
+        say("Agents by half-hour and team: people alone")
+        if cell is None
+        else say("Agents by half-hour and team: people alone and {other}", other=names[cell])
+    )
     return chart(
         figure,
         "staffing",
         "staffing",
-        f"Agents by half-hour and team: people alone{against}",
+        title,
         staffed.reading(run, cell),
         data.select("team", _moments(run), "what", "agents"),
     )
@@ -244,17 +275,17 @@ def backtest(run: Run) -> Chart | None:
         if ranges.height:
             axes.vlines(
                 _ordinals(ranges), ranges["low"].to_list(), ranges["high"].to_list(),
-                color=BLUE, linewidth=7 * narrow, alpha=0.3 * alpha, label="90 % of such days",
+                color=BLUE, linewidth=7 * narrow, alpha=0.3 * alpha, label=say("90 % of such days"),
             )  # fmt: skip
         known = part.filter(pl.col("predicted").is_not_null())
         seen = part.filter(pl.col("observed").is_not_null())
         axes.plot(
             _ordinals(known), known["predicted"].to_list(), "_", color=BLUE, alpha=alpha,
-            markersize=13 * narrow, markeredgewidth=2.2, label="Predicted" if named else None,
+            markersize=13 * narrow, markeredgewidth=2.2, label=say("Predicted") if named else None,
         )  # fmt: skip
         for inside, colour, marker, label in (
-            (True, INK, "o", "Observed"),
-            (False, VERMILLION, "D", "Observed, outside"),
+            (True, INK, "o", say("Observed")),
+            (False, VERMILLION, "D", say("Observed, outside")),
         ):
             dots = seen.filter(pl.col("inside").fill_null(True) == inside)
             if dots.height:
@@ -266,9 +297,10 @@ def backtest(run: Run) -> Chart | None:
     held = rows.filter(pl.col("half") == "held_out")["day"]
     fitted = rows.filter(pl.col("half") == "calibration")["day"]
     if len(held) and len(fitted):
-        axes.set_title("Paler: the days that the model was fitted to", color=GREY, weight="normal")
+        paler = say("Paler: the days that the model was fitted to")
+        axes.set_title(paler, color=GREY, weight="normal")
     axes.set_ylim(bottom=0)
-    axes.set_ylabel("mean wait, seconds")
+    axes.set_ylabel(say("mean wait, seconds"))
     axes.xaxis.set_major_locator(mpl.ticker.MaxNLocator(8, integer=True, steps=[1, 2, 7, 10]))
     axes.xaxis.set_major_formatter(lambda at, _: date.fromordinal(int(at)).isoformat())
     axes.grid(axis="x", visible=False)
@@ -277,7 +309,7 @@ def backtest(run: Run) -> Chart | None:
         figure,
         "backtest",
         "backtest",
-        "Daily mean waits: observed, and predicted by the queue model",
+        say("Daily mean waits: observed, and predicted by the queue model"),
         validity.reading(run),
         found.select("day", "half", "n_contacts", "observed", "predicted", "low", "high",
                      "inside", "scored", "reason"),

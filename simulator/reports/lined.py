@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from simulator.reports import wording
+from simulator.reports.language import say
 from simulator.reports.run import Bounds
 
 COLUMNS = 100
@@ -63,7 +64,7 @@ def spread(bounds: Bounds, unit: str = "") -> str:
         return (middle if bounds.single or middle == worst else f"{middle} ({worst})") + unit
 
     if not bounds.known:
-        return wording.UNKNOWN if bounds.figures else "–"
+        return say(wording.UNKNOWN) if bounds.figures else "–"
     full = written(wording.number)
     return full if wording.width(full) <= RANGE_COLUMNS else written(wording.short)
 
@@ -72,7 +73,7 @@ def bare(text: str) -> str:
     """A number without its unit, which stands in the heading."""
     return (
         "–"
-        if text == wording.UNKNOWN
+        if text == say(wording.UNKNOWN)
         else text.removesuffix(" %").removesuffix(" s").removesuffix(" h")
     )
 
@@ -80,7 +81,7 @@ def bare(text: str) -> str:
 def three(bounds: Bounds, columns: int = MONEY_COLUMNS) -> str:
     """Best / central / worst, shortened where they would not fit."""
     if not bounds.known:
-        return wording.UNKNOWN if bounds.figures else "–"
+        return say(wording.UNKNOWN) if bounds.figures else "–"
     if bounds.single:
         return bare(wording.number(bounds.metric, bounds.central))
     values = (bounds.best, bounds.central, bounds.worst)

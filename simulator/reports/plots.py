@@ -30,21 +30,24 @@ from simulator.reports.drawing import (
     of_candidate,
     rows_of,
 )
+from simulator.reports.language import noted, say
 from simulator.reports.run import Run
+from simulator.reports.spectrum import spectrum_chart
+from simulator.reports.what_if import what_if_chart
 
 SETTLED = {
-    "agreed": (GREEN, "Agreed with the log"),
-    "handoff": (SKY, "Handed to a person"),
-    "diverged": (VERMILLION, "Diverged: outcome unknown"),
-    "assist": (PURPLE, "Draft, sent by a person"),
-    "human": ("#c3c9cf", "People alone"),
+    "agreed": (GREEN, noted("Agreed with the log")),
+    "handoff": (SKY, noted("Handed to a person")),
+    "diverged": (VERMILLION, noted("Diverged: outcome unknown")),
+    "assist": (PURPLE, noted("Draft, sent by a person")),
+    "human": ("#c3c9cf", noted("People alone")),
 }
 MONEY = {
-    "labour_money": (BLUE, "Labour"),
-    "bot_money": (SKY, "Bot"),
-    "promise_money": (VERMILLION, "Risky promises"),
-    "complaint_money": (ORANGE, "Complaints"),
-    "abandonment_money": (PURPLE, "Abandonment"),
+    "labour_money": (BLUE, noted("Labour")),
+    "bot_money": (SKY, noted("Bot")),
+    "promise_money": (VERMILLION, noted("Risky promises")),
+    "complaint_money": (ORANGE, noted("Complaints")),
+    "abandonment_money": (PURPLE, noted("Abandonment")),
 }
 
 
@@ -61,7 +64,9 @@ def charts(run: Run) -> list[Chart]:
             _cost(run),
             _risk(run),
             risk_by_depth(run),
+            spectrum_chart(run),
             _settlement(run),
+            what_if_chart(run),
             desk_charts.backtest(run),
         ]
     return [one for one in found if one is not None]
@@ -82,7 +87,11 @@ def _ranges(
         known = [value * scale for value in bounds.known]
         if not known:
             axes.annotate(
-                "unknown", (0.02, row), xycoords=("axes fraction", "data"), color=GREY, va="center"
+                say("unknown"),
+                (0.02, row),
+                xycoords=("axes fraction", "data"),
+                color=GREY,
+                va="center",
             )
             continue
         axes.plot([min(known), max(known)], [row, row], color=colour, linewidth=3, alpha=0.55)
@@ -110,22 +119,23 @@ def _waits(run: Run) -> Chart | None:
     _ranges(run, level, run.cells, "kpis", "service_level", 100)
     rows_of(wait, run.cells)
     level.grid(axis="y", visible=False)
-    wait.set_title("Mean wait, seconds")
+    wait.set_title(say("Mean wait, seconds"))
     wait.set_xlim(0, max(1.0, wait.get_xlim()[1]))
     level.tick_params(axis="y", length=0)
-    title = f"Service level ({run.scenario.contact_center.target_wait_s:g} s), %"
+    target = f"{run.scenario.contact_center.target_wait_s:g}"
+    title = say("Service level ({target} s), %", target=target)
     limit = next((g.limit for g in run.scenario.gates if g.metric == "service_level"), None)
     # Wide enough to show the limit, and not to make much of a tenth of a point.
     level.set_xlim(min(level.get_xlim()[0], 95, 100 * (1 if limit is None else limit) - 1), 101)
     if limit is not None:
         level.axvline(limit * 100, color=INK, linestyle="--", linewidth=1)
-        title += f" (dashed: limit, {wording.percent(limit)})"
+        title += " " + say("(dashed: limit, {limit})", limit=wording.percent(limit))
     level.set_title(title)
     return chart(
         figure,
         "waits",
         "waits",
-        "Waits and service level: central case, and the line from best to worst",
+        say("Waits and service level: central case, and the line from best to worst"),
         readings.waits(run),
         data,
     )
@@ -151,13 +161,14 @@ def _saving(run: Run) -> Chart | None:
     left, right = axes.get_xlim()
     if max(abs(left), abs(right)) < 1:
         axes.set_xlim(-1, 1)
-    axes.set_xlabel(f"saving against people alone, {run.scenario.money.currency} a day")
+    currency = run.scenario.money.currency
+    axes.set_xlabel(say("saving against people alone, {currency} a day", currency=currency))
     axes.xaxis.set_major_formatter(lambda x, _: f"{x:,.0f}".replace("-", "−"))
     return chart(
         figure,
         "saving",
         "money",
-        "Saving a day: central case, and the line from best to worst",
+        say("Saving a day: central case, and the line from best to worst"),
         readings.saving(run),
         data,
     )
@@ -179,15 +190,15 @@ def _cost(run: Run) -> Chart | None:
         # An unknown part has no length; the table beside the chart says that it is unknown.
         parts = [run.bounds("costs", *cell, metric).central or 0.0 for cell in cells]
         axes.barh(
-            range(len(cells)), parts, left=left, height=0.62, color=colour, label=label,
+            range(len(cells)), parts, left=left, height=0.62, color=colour, label=say(label),
             edgecolor="white", linewidth=0.6,
         )  # fmt: skip
         left = [start + part for start, part in zip(left, parts, strict=True)]
     rows_of(axes, cells)
-    axes.set_xlabel(f"{run.scenario.money.currency} a day, central case")
+    axes.set_xlabel(say("{currency} a day, central case", currency=run.scenario.money.currency))
     axes.xaxis.set_major_formatter(lambda x, _: f"{x:,.0f}")
     figure.legend(*axes.get_legend_handles_labels(), loc="outside upper left", ncols=5)
-    return chart(figure, "cost", "money", "What a day costs", readings.cost(run), data)
+    return chart(figure, "cost", "money", say("What a day costs"), readings.cost(run), data)
 
 
 def _risk(run: Run) -> Chart | None:
@@ -206,7 +217,7 @@ def _risk(run: Run) -> Chart | None:
         low, high = gate["low"], gate["high"]
         if high is None and gate["estimate"] is None:
             axes.annotate(
-                "unknown", (0.02, place), xycoords=("axes fraction", "data"),
+                say("unknown"), (0.02, place), xycoords=("axes fraction", "data"),
                 color=GREY, va="center", backgroundcolor="white",
             )  # fmt: skip
             continue
@@ -222,12 +233,13 @@ def _risk(run: Run) -> Chart | None:
     limit = rows[cells[0]]["limit"]
     axes.axvline(100 * limit, color=INK, linestyle="--", linewidth=1)
     axes.annotate(
-        f"limit {wording.percent(limit)}", (100 * limit, 1), xytext=(0, 3), ha="center",
+        say("limit {limit}", limit=wording.percent(limit)),
+        (100 * limit, 1), xytext=(0, 3), ha="center",
         xycoords=("data", "axes fraction"), textcoords="offset points", va="bottom",
     )  # fmt: skip
     axes.set_xlim(left=0)
     rows_of(axes, cells)
-    axes.set_xlabel("% of automated conversations with a risky promise")
+    axes.set_xlabel(say("% of automated conversations with a risky promise"))
     data = gates.select(
         "stage", "candidate", "estimate", "low", "high", "n", "limit", "status", "labels_needed"
     )
@@ -235,7 +247,7 @@ def _risk(run: Run) -> Chart | None:
         figure,
         "risk",
         "risk",
-        "Risky promises: estimate, and the bar that ends at the bound the gate tests",
+        say("Risky promises: estimate, and the bar that ends at the bound the gate tests"),
         readings.risk(run),
         data,
     )
@@ -263,19 +275,19 @@ def _settlement(run: Run) -> Chart | None:
     for status, (colour, label) in SETTLED.items():
         parts = [100 * share.get((*cell, status), 0.0) for cell in cells]
         axes.barh(
-            range(len(cells)), parts, left=left, height=0.62, color=colour, label=label,
+            range(len(cells)), parts, left=left, height=0.62, color=colour, label=say(label),
             edgecolor="white", linewidth=0.6,
         )  # fmt: skip
         left = [start + part for start, part in zip(left, parts, strict=True)]
     rows_of(axes, cells)
     axes.set_xlim(0, 100)
-    axes.set_xlabel("% of replayed conversations")
+    axes.set_xlabel(say("% of replayed conversations"))
     figure.legend(*axes.get_legend_handles_labels(), loc="outside upper left", ncols=3)
     return chart(
         figure,
         "settlement",
         "settlement",
-        "How replayed conversations were settled",
+        say("How replayed conversations were settled"),
         readings.settlement(run, answer.leader(run)),
         data,
     )

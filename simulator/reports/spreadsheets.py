@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import polars as pl
 
 from simulator.reports import wording
@@ -25,29 +27,40 @@ INTERVAL_METRICS = {
     "agents": "scheduled_agents",
 }
 _DAY_S = 86_400
+# How a cell begins that a spreadsheet runs.
+_RUNS = r"^[=+\-@＝＋－＠\t\r\n]"
 
 
 def neutralised(frame: pl.DataFrame) -> pl.DataFrame:
-    """``frame`` with text cells that a spreadsheet would run as a formula made harmless.
+    """``frame`` with text that a spreadsheet would run as a formula made harmless.
 
-    Text beginning with ``=``, ``+``, ``-``, ``@``, a tab or a carriage return gets a leading
-    apostrophe. Numbers are left alone: a negative saving stays a number.
+    Cells and headings beginning with ``=``, ``+``, ``-``, ``@`` (full-width ones too), a tab or a
+    line's end get a leading apostrophe. Numbers are left alone: a negative saving stays a number.
 
     Source: OWASP, CSV injection.
     """
     texts = [name for name, dtype in frame.schema.items() if dtype == pl.String]
     return frame.with_columns(
-        pl.when(pl.col(name).str.contains(r"^[=+\-@\t\r]"))
+        pl.when(pl.col(name).str.contains(_RUNS))
         .then("'" + pl.col(name))
-        .otherwise(pl.col(name))
+        .otherwise(name)
         .alias(name)
         for name in texts
-    )
+    ).rename(lambda name: "'" + name if re.match(_RUNS, name) else name)
 
 
-def csv(frame: pl.DataFrame) -> str:
-    """``frame`` as CSV text, neutralised; unknown is an empty cell."""
-    return neutralised(frame).write_csv(None)
+def csv(frame: pl.DataFrame, *, bom: bool = False) -> str:
+    """``frame`` as CSV text (RFC 4180, comma and decimal point), neutralised.
+
+    Unknown is an empty cell, dates are ISO.
+
+    Args:
+        frame: its text columns are neutralised, its numbers stay numbers.
+        bom: with a byte-order mark and lines that end in CR LF. Excel takes a file without the mark
+            to be in the code page of the machine, and shows Chinese as nonsense.
+    """
+    end = "\r\n" if bom else "\n"
+    return neutralised(frame).write_csv(None, include_bom=bom, line_terminator=end)
 
 
 def intervals(run: Run) -> pl.DataFrame:

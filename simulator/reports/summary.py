@@ -15,6 +15,7 @@ from simulator.reports import (
     validity,
     wording,
 )
+from simulator.reports.language import ENGLISH, noted, say, spoken
 from simulator.reports.lined import (
     CANDIDATE_COLUMNS,
     COLUMNS,
@@ -28,6 +29,14 @@ from simulator.reports.lined import (
 from simulator.reports.run import Bounds, Run
 
 GATE_COLUMNS = 33
+# With more candidates than these only those that the answer is about are told of at length.
+_FEW = 3
+_STATUS = {
+    "pass": noted("pass"),
+    "overridden": noted("overridden"),
+    "fail": noted("fail"),
+    "insufficient": noted("insufficient"),
+}
 
 
 @dataclass(frozen=True)
@@ -102,25 +111,37 @@ def summary_text(run: Run) -> str:
     if run.synthetic:
         lines += [
             *wording.wrap(
-                "**Synthetic sample.** These conversations were generated. The numbers show what "
-                "the tool does; they say nothing about your operation.",
+                say(
+                    "**Synthetic sample.** These conversations were generated. The numbers show "
+                    "what the tool does; they say nothing about your operation."
+                ),
                 COLUMNS,
             ),
             "",
         ]
     lines += _recommendation(run)
-    lines += ["## Load and waits", ""]
-    lines += wording.wrap(
-        f"{'A day' if run.n_days == 1 else 'A mean day of the simulated week'} at the human desk: "
-        "central case, with the worst case in brackets where replay "
+    lines += ["## " + say("Load and waits"), ""]
+    of_a_day = noted(
+        "A day at the human desk: central case, with the worst case in brackets where replay "
         "cannot know how a conversation would have ended. Service level: answered within "
-        f"{run.scenario.contact_center.target_wait_s:g} s.",
-        COLUMNS,
+        "{target} s."
     )
+    of_a_week = noted(
+        "A mean day of the simulated week at the human desk: central case, with the worst case in "
+        "brackets where replay cannot know how a conversation would have ended. Service level: "
+        "answered within {target} s."
+    )
+    target = f"{run.scenario.contact_center.target_wait_s:g}"
+    lines += wording.wrap(say(of_a_day if run.n_days == 1 else of_a_week, target=target), COLUMNS)
     lines += [
         "",
         *table(
-            ["Stage", "Candidate", "Escalated/day", "Mean wait, s", "Service level", "Abandoned"],
+            _heads(
+                noted("Escalated/day"),
+                noted("Mean wait, s"),
+                noted("Service level"),
+                noted("Abandoned"),
+            ),
             [
                 [
                     *_names(row),
@@ -137,24 +158,23 @@ def summary_text(run: Run) -> str:
     days = readings.single_days(run)
     if days:
         lines += [*wording.wrap(wording.markdown(days), COLUMNS), ""]
-    lines += ["## Promises and gates", ""]
+    lines += ["## " + say("Promises and gates"), ""]
     lines += _gated(rows)
     lines += _left_out(run)
     lines += ["", *summary_parts.labels(run)]
     lines += [
-        f"## Money, {currency} a day",
+        "## " + say("Money, {currency} a day", currency=currency),
         "",
     ]
     left_out = answer.promises_left_out(run)
-    lines += wording.wrap(
-        "Best / central / worst; the saving is against people alone."
-        + (" Risky promises are left out: there is no policy to judge them by." * left_out),
-        COLUMNS,
-    )
+    words = say("Best / central / worst; the saving is against people alone.")
+    if left_out:
+        words += " " + say("Risky promises are left out: there is no policy to judge them by.")
+    lines += wording.wrap(words, COLUMNS)
     lines += [
         "",
         *table(
-            ["Stage", "Candidate", "Cost", "Saving"],
+            _heads(noted("Cost"), noted("Saving")),
             [[*_names(row), three(row.total_money), three(row.saving_money)] for row in rows],
         ),
         "",
@@ -166,23 +186,30 @@ def summary_text(run: Run) -> str:
         *_validity(run),
     ]
     lines += wording.wrap(
-        f"“{wording.UNKNOWN}”: the run could not know; it is never zero. “–”: does not apply here. "
-        f"Times are {run.scenario.history.timezone} time. What was assumed, with sources, the "
-        "charts and the worst replies: `report.html`.",
+        say(
+            "“{unknown}”: the run could not know; it is never zero. “–”: does not apply here. "
+            "Times are {zone} time. What was assumed, with sources, the charts and the worst "
+            "replies: {page}.",
+            unknown=say(wording.UNKNOWN),
+            zone=run.scenario.history.timezone,
+            page="`report.html`" if spoken() == ENGLISH else f"`report.{spoken()}.html`",
+        ),
         COLUMNS,
     )
     return "\n".join(lines) + "\n"
 
 
 def _recommendation(run: Run) -> list[str]:
-    lines = ["## How far may the rollout go?", ""]
+    lines = ["## " + say("How far may the rollout go?"), ""]
     lines += wording.wrap(f"**{wording.markdown(answer.headline(run))}**", COLUMNS)
     warning = validity.warning(run)
     if warning:
-        lines += ["", *wording.wrap(f"**Warning.** {warning} See Validity.", COLUMNS)]
+        words = say("**Warning.** {warning} See Validity.", warning=warning)
+        lines += ["", *wording.wrap(words, COLUMNS)]
     again = models.ask_again(run)
     if again:
-        lines += ["", *wording.wrap(f"**Warning.** {wording.markdown(again)}", COLUMNS)]
+        words = say("**Warning.** {again}", again=wording.markdown(again))
+        lines += ["", *wording.wrap(words, COLUMNS)]
     best = answer.leader(run)
     said = (
         readings.money_spread(run, best),
@@ -192,24 +219,61 @@ def _recommendation(run: Run) -> list[str]:
     )
     for text in filter(None, said):
         lines += ["", *wording.wrap(wording.markdown(text), COLUMNS)]
-    bullets: list[str] = []
-    for one in answer.advice(run, segment="all"):
-        text = (
-            f"**{wording.markdown(one.candidate)}**: {wording.stage_label(one.stage)}. "
-            + wording.markdown(answer.why_not_further(run, one))
-            + f" Next step: {wording.markdown(_step(run, one))}"
-        )
-        for more in filter(None, (answer.by_override(one), answer.from_score(run, one))):
-            text += f" {wording.markdown(more)}"
-        apart = answer.segments_apart(run, one.candidate)
-        if apart:
-            places = [
-                f"{wording.stage_label(stage)} for {wording.markdown(wording.listed(names))}"
-                for stage, names in apart
-            ]
-            text += f" By segment: {'; '.join(places)}."
-        bullets += bullet(text)
+    everything = answer.advice(run, segment="all")
+    if everything:
+        lines += ["", *_how_far(everything)]
+    # All of them would fill the first screen; the page has a ladder for each.
+    asked = {best and best.candidate, run.scenario.proposal and run.scenario.proposal.candidate}
+    told = [one for one in everything if len(everything) <= _FEW or one.candidate in asked]
+    bullets = [line for one in told for line in bullet(_advice(run, one))]
     return [*lines, *([""] if bullets else []), *bullets, ""]
+
+
+def _how_far(everything: Sequence[answer.Advice]) -> list[str]:
+    """Each candidate in a line: how far it may go, and the gate that holds it there."""
+    heads = [say("Candidate"), say("May go to"), say("Held by"), say("Verdict")]
+    rows = [
+        [
+            clipped(one.candidate, CANDIDATE_COLUMNS),
+            wording.clip(wording.stage_label(one.stage), STAGE_COLUMNS + 6),
+            "–" if one.binding_gate is None else wording.metric_label(one.binding_gate),
+            "–" if one.status is None else say(_STATUS[one.status]),
+        ]
+        for one in everything
+    ]
+    return table(heads, rows, names=4)
+
+
+def _advice(run: Run, one: answer.Advice) -> str:
+    """How far one candidate may go, why not further, and what to do next."""
+    parts = [
+        say(
+            "**{candidate}**: {stage}. {why} Next step: {step}",
+            candidate=wording.markdown(one.candidate),
+            stage=wording.stage_label(one.stage),
+            why=wording.markdown(answer.why_not_further(run, one)),
+            step=wording.markdown(_step(run, one)),
+        )
+    ]
+    more = filter(None, (answer.by_override(one), answer.from_score(run, one)))
+    parts += [wording.markdown(text) for text in more]
+    apart = answer.segments_apart(run, one.candidate)
+    if apart:
+        places = [
+            say(
+                "{stage} for {segments}",
+                stage=wording.stage_label(stage),
+                segments=wording.markdown(wording.listed(names)),
+            )
+            for stage, names in apart
+        ]
+        parts.append(say("By segment: {places}.", places=say("; ").join(places)))
+    return " ".join(parts)
+
+
+def _heads(*names: str) -> list[str]:
+    """Heads of a table of stages and candidates; ``names``: of the columns after these two."""
+    return [say("Stage"), say("Candidate"), *map(say, names)]
 
 
 def _step(run: Run, one: answer.Advice) -> str:
@@ -218,12 +282,12 @@ def _step(run: Run, one: answer.Advice) -> str:
 
 def _gated(rows: Sequence[SummaryRow]) -> list[str]:
     if all(row.gate is None for row in rows):
-        return ["No gate was put to this run: it has no candidate other than people."]
-    words = (
+        return [say("No gate was put to this run: it has no candidate other than people.")]
+    words = say(
         "Conversations with a risky promise, as estimated from labels, and the upper bound that "
         "the gate tests. Without labels there is no bound, and no evidence."
     )
-    heads = ["Stage", "Candidate", "Risky promises", "At most", "Gate"]
+    heads = _heads(noted("Risky promises"), noted("At most"), noted("Gate"))
     cells = [[*_names(row), *_promises(row)] for row in rows]
     return [*wording.wrap(words, COLUMNS), "", *table(heads, cells, words_last=True)]
 
@@ -231,7 +295,11 @@ def _gated(rows: Sequence[SummaryRow]) -> list[str]:
 def _left_out(run: Run) -> list[str]:
     """What the rates leave out for want of a reply."""
     found = [line for one in models.left_out(run) for line in bullet(wording.markdown(one))]
-    return ["", *wording.wrap(f"{models.LEFT_OUT}:", COLUMNS), "", *found] if found else []
+    return (
+        ["", *wording.wrap(say("{what}:", what=say(models.LEFT_OUT)), COLUMNS), "", *found]
+        if found
+        else []
+    )
 
 
 def _prices(run: Run) -> list[str]:
@@ -244,19 +312,23 @@ def _paid(rows: Sequence[SummaryRow]) -> list[str]:
     paid = [row for row in rows if row.paid_saving_money.figures]
     if not paid:
         return []
-    words = (
+    words = say(
         "The saving above reckons labour by the work, as if people were paid by the minute; the "
         "paid saving is that of the fewest agents in whole shifts, with and without the bot."
     )
-    heads = ["Stage", "Candidate", "Saving by work", "Paid saving"]
+    heads = _heads(noted("Saving by work"), noted("Paid saving"))
     cells = [[*_names(row), three(row.saving_money), three(row.paid_saving_money)]
              for row in paid]  # fmt: skip
     return [*wording.wrap(words, COLUMNS), "", *table(heads, cells), ""]
 
 
 def _validity(run: Run) -> list[str]:
-    lines = ["## Validity", "", *wording.wrap(wording.markdown(validity.sentence(run)), COLUMNS)]
-    for line in validity.checks(run):
+    lines = [
+        "## " + say("Validity"),
+        "",
+        *wording.wrap(wording.markdown(validity.sentence(run)), COLUMNS),
+    ]
+    for line in (*validity.checks(run), *validity.remarks(run)):
         lines += ["", *wording.wrap(wording.markdown(line), COLUMNS)]
     return [*lines, ""]
 
@@ -266,14 +338,14 @@ def _unknowable(rows: Sequence[SummaryRow]) -> list[str]:
     open_rows = [row for row in rows if row.must_end_well.figures]
     if not open_rows:
         return []
-    words = (
+    words = say(
         "From the first reply that differs from the log, replay cannot know how a conversation "
         "would have ended (diverged, of those that the bot begins). So many of these must end well "
         "for the stage to pay and keep its limits, if the others come back to a person."
     )
-    heads = ["Stage", "Candidate", "Diverged", "Must end well"]
+    heads = _heads(noted("Diverged"), noted("Must end well"))
     return [
-        "## What replay cannot know",
+        "## " + say("What replay cannot know"),
         "",
         *wording.wrap(words, COLUMNS),
         "",
@@ -285,7 +357,7 @@ def _unknowable(rows: Sequence[SummaryRow]) -> list[str]:
 
 def _needed(row: SummaryRow) -> str:
     if row.must_end_well.central is None and row.missed:
-        return f"not even all: {row.missed[0]}"
+        return say("not even all: {limit}", limit=row.missed[0])
     return wording.number("breakdown_contained_share", row.must_end_well.central)
 
 
@@ -294,11 +366,11 @@ def _names(row: SummaryRow) -> list[str]:
 
 
 def _promises(row: SummaryRow) -> list[str]:
-    gate = row.gate or "–"
+    gate = "–" if row.gate is None else say(_STATUS[row.gate])
     if row.binding:
-        gate += f": {row.binding[0]}"
+        gate = say("{verdict}: {metric}", verdict=gate, metric=row.binding[0])
     others = f" +{len(row.binding) - 1}"
-    if len(row.binding) > 1 and len(gate + others) <= GATE_COLUMNS:
+    if len(row.binding) > 1 and wording.width(gate + others) <= GATE_COLUMNS:
         gate += others
     metric, bound = "risky_promise_rate", row.risky_promise_bound
     return [

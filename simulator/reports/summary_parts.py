@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from simulator.reports import models, staffed, support, wording
+from simulator.reports.language import ENGLISH, say, spoken
 from simulator.reports.lined import (
     CANDIDATE_COLUMNS,
     COLUMNS,
@@ -29,10 +30,13 @@ def models_asked(run: Run) -> list[str]:
     for one in asked:
         points, prompts, *tokens = (_count(one.counts[column]) for column in columns)
         rows.append([clipped(one.candidate, CANDIDATE_COLUMNS), points, prompts, one.rate, *tokens])
-    heads = ["Candidate", "Turns", "Prompts", "Replies/s", "Prompt tokens", "Cached", "Completion"]
-    lines = ["## Models asked", ""]
+    heads = [
+        say("Candidate"), say("Turns"), say("Prompts"), say("Replies/s"), say("Prompt tokens"),
+        say("Cached"), say("Completion"),
+    ]  # fmt: skip
+    lines = ["## " + say("Models asked"), ""]
     if rows:
-        words = (
+        words = say(
             "Turns that were put to a model, the distinct prompts they came to (the same one is "
             "asked once), and the tokens of these; cached ones are part of the prompt tokens."
         )
@@ -42,8 +46,9 @@ def models_asked(run: Run) -> list[str]:
         said.setdefault(one.candidate, []).extend(one.remarks)
     for name, parts in said.items():
         if parts:
-            words = f"**{wording.markdown(name)}**: {wording.markdown('; '.join(parts))}."
-            lines += bullet(words)
+            remarks = wording.markdown(say("; ").join(parts))
+            named = wording.markdown(name)
+            lines += bullet(say("**{name}**: {remarks}.", name=named, remarks=remarks))
     return [*lines, ""]
 
 
@@ -58,17 +63,19 @@ def staffing(run: Run) -> list[str]:
     """Paid agent-hours a day of each cell that was re-staffed; how to get them where none was."""
     cells = staffed.cells(run)
     if not cells:
-        return ["## Staffing", "", *wording.wrap(staffed.missing(run), COLUMNS), ""]
-    words = (
-        f"Paid agent-hours a day of the fewest agents in whole shifts ({staffed.target(run)}): "
-        "best / central / worst, and the sampling interval of the hours saved in the central case."
+        return ["## " + say("Staffing"), "", *wording.wrap(staffed.missing(run), COLUMNS), ""]
+    words = say(
+        "Paid agent-hours a day of the fewest agents in whole shifts ({target}): best / central / "
+        "worst, and the sampling interval of the hours saved in the central case.",
+        target=staffed.target(run),
     )
     rows = []
     for cell in cells:
         paid, saved = staffed.hours(run, cell)
         between = "–"
         if saved.sampling:
-            between = " to ".join(bare(figure.text) for figure in saved.sampling)
+            low, high = (bare(figure.text) for figure in saved.sampling)
+            between = say("{low} to {high}", low=low, high=high)
         rows.append(
             [
                 clipped(cell[0], STAGE_COLUMNS),
@@ -77,8 +84,10 @@ def staffing(run: Run) -> list[str]:
                 between,
             ]
         )
-    heads = ["Stage", "Candidate", "Paid hours", "Hours saved", "Interval"]
-    return ["## Staffing", "", *wording.wrap(words, COLUMNS), "", *table(heads, rows), ""]
+    heads = [
+        say("Stage"), say("Candidate"), say("Paid hours"), say("Hours saved"), say("Interval"),
+    ]  # fmt: skip
+    return ["## " + say("Staffing"), "", *wording.wrap(words, COLUMNS), "", *table(heads, rows), ""]
 
 
 def labels(run: Run) -> list[str]:
@@ -88,12 +97,14 @@ def labels(run: Run) -> list[str]:
     remarks = support.remarks(run, cells)
     if not metrics and not remarks:
         return []
-    lines = ["## What the labels say of the conversations", ""]
+    lines = ["## " + say("What the labels say of the conversations"), ""]
     if metrics:
-        words = (
-            f"Per cent of the conversations concerned, {support.where(cells)}: estimate, 95 % "
-            "interval, and of how many labelled conversations it is known. †: a harm, the less the "
-            "better. Definitions, other stages and segments: `report.html`."
+        words = say(
+            "Per cent of the conversations concerned, {where}: estimate, 95 % interval, and of how "
+            "many labelled conversations it is known. †: a harm, the less the better. Definitions, "
+            "other stages and segments: {page}.",
+            where=support.where(cells),
+            page="`report.html`" if spoken() == ENGLISH else f"`report.{spoken()}.html`",
         )
         lines += [*wording.wrap(words, COLUMNS), ""]
     for start in range(0, len(metrics), METRICS_A_TABLE):
@@ -104,7 +115,7 @@ def labels(run: Run) -> list[str]:
             told = [_measured(found.get(metric)) for metric in here]
             if any(text != "–" for text in told):
                 rows.append([clipped(cell[1], CANDIDATE_COLUMNS), *told])
-        heads = ["Candidate", *(support.head(metric) for metric in here)]
+        heads = [say("Candidate"), *(support.head(metric) for metric in here)]
         lines += [*table(heads, rows, names=1), ""]
     for text in remarks:
         lines += [*wording.wrap(wording.markdown(text), COLUMNS), ""]

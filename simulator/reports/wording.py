@@ -28,6 +28,13 @@ STAGES = {
 
 
 _UNIT = r"%|[sh]\b"
+# A line may end after any Chinese character, but none begins with a mark that closes, and none
+# ends with one that opens (W3C, Requirements for Chinese Text Layout, section 3.1).
+_OPENS, _CLOSES = "（「『《〈【", "，。、；：！？）」』》〉】"
+_WIDE = "\u2e80-\u9fff\uf900-\ufaff\uff00-\uff60"
+_PIECE = re.compile(
+    rf"[{_OPENS}]*(?:(?![{_OPENS}{_CLOSES}])[{_WIDE}]|[^{_WIDE}]+)[{_CLOSES}]*|[{_OPENS}]+|[{_CLOSES}]+"
+)
 
 
 def stage_label(name: str) -> str:
@@ -174,23 +181,24 @@ def wrap(text: str, columns: int, indent: str = "") -> list[str]:
     """``text`` in lines of at most ``columns``; ``indent`` stands before all but the first."""
     lines: list[str] = []
     line, empty = "", True
-    # A word wider than a line (an address, a Chinese sentence) is broken where the line is full.
     # A number keeps its unit on its line.
     plain = re.sub(r"[ \n\t]+", " ", text)
     for word in (w for w in re.split(rf"(?<!\d) | (?!{_UNIT})", plain) if w):
-        joined = line + word if empty else f"{line} {word}"
-        if width(joined) <= columns:
-            line, empty = joined, False
-            continue
-        if not empty:
-            lines.append(line)
-            line = indent
-        for character in word:
-            if width(line + character) > columns:
+        for place, piece in enumerate(_PIECE.findall(word)):
+            joined = line + piece if empty or place else f"{line} {piece}"
+            if width(joined) <= columns:
+                line, empty = joined, False
+                continue
+            if not empty:
                 lines.append(line)
                 line = indent
-            line += character
-        empty = False
+            # What is wider than a line (an address) is broken where the line is full.
+            for character in piece:
+                if width(line + character) > columns:
+                    lines.append(line)
+                    line = indent
+                line += character
+            empty = False
     return lines if empty else [*lines, line]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import polars as pl
+
 from simulator.schema.columns import (
     ACTION_PROBS,
     ACTIONS,
@@ -28,6 +30,14 @@ from simulator.schema.columns import (
     Table,
 )
 
+# Of a risky promise, by the rules judge: which commitments, and why the policy does not allow them:
+# never, speaker, above_limit, amount_unsaid, condition_unsaid or not_listed (then rule_id is null).
+BROKEN_RULES = pl.List(
+    pl.Struct(
+        {"kind": pl.String(), "span": pl.String(), "why": pl.String(), "rule_id": pl.String()}
+    )
+)
+
 VERDICTS = Table(
     {
         "judge": TEXT,
@@ -35,6 +45,7 @@ VERDICTS = Table(
         **POINT,
         **VERDICT,
         "evidence": TEXT,
+        "broken_rules": BROKEN_RULES,
         "unscored": TEXT,
     },
     ("judge", "candidate", "conversation_id", "turn"),
@@ -271,6 +282,35 @@ TABLES = {
         ("candidate", "axis", "band", "source", "metric", "n", "n_conversations", "method"),
         ("candidate", "axis", "band", "source", "metric"),
         {"axis": ("depth", "characters"), "source": ("labels", "rules")},
+    ),
+    # What each candidate does along the questions; their kind is read by the rules judge.
+    "spectrum": Table(
+        {
+            "candidate": TEXT,
+            "question_kind": TEXT,
+            "source": TEXT,
+            "metric": TEXT,
+            "estimate": REAL,
+            "low": REAL,
+            "high": REAL,
+            "n": INT,
+            "n_conversations": INT,
+            "method": TEXT,
+        },
+        (
+            "candidate",
+            "question_kind",
+            "source",
+            "metric",
+            "estimate",
+            "low",
+            "high",
+            "n",
+            "n_conversations",
+            "method",
+        ),
+        ("candidate", "question_kind", "source", "metric"),
+        {"question_kind": QUESTION_KINDS, "source": ("labels", "rules")},
     ),
     "decisions": Table(
         {**CELL, **POINT, "mode": TEXT, "rule": TEXT, "draft": TEXT, "reach": TEXT},

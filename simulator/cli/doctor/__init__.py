@@ -26,7 +26,12 @@ _GIB = 1 << 30
 def doctor(
     json_: Annotated[bool, typer.Option("--json", help="Print the same facts as JSON.")] = False,
 ) -> None:
-    """Say what this machine can run, and the command to install what is missing."""
+    """Say what this machine can run, and the command to install what is missing.
+
+    Example: shadowdesk doctor
+
+    With --json: shadowdesk, python, machine, core, libraries, ways, problems.
+    """
     import json
 
     from simulator.cli.doctor import libraries, machine

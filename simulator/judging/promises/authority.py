@@ -31,6 +31,12 @@ from simulator.errors import TableError
 from simulator.judging.promises.commitments import Commitment
 from simulator.judging.quantities import HOURS
 
+# How a commitment may break the policy: a rule forbids it; only somebody above this speaker may
+# make it; it is beyond the limit, or without an amount that could be held against the limit; the
+# condition is left unsaid; no rule is about its kind.
+NEVER, SPEAKER, ABOVE_LIMIT = "never", "speaker", "above_limit"
+AMOUNT_UNSAID, CONDITION_UNSAID, NOT_LISTED = "amount_unsaid", "condition_unsaid", "not_listed"
+
 _RANK = {"auto": 0, "agent": 1, "supervisor": 2}
 _UNITS = {
     **{f"{unit}s": unit for unit in HOURS},
@@ -41,6 +47,20 @@ _UNITS = {
     "%": "percent",
     "percentage": "percent",
 }
+
+
+class Broken(NamedTuple):
+    """A firm commitment that the policy does not allow, and what stands against it.
+
+    ``span`` is its exact clause in the reply, ``why`` one of the words above. ``rule_id``: the rule
+    that is broken; null where none is about its kind. Where several would each allow it, the one
+    that comes nearest: first one of which only the condition is unsaid, then the widest limit.
+    """
+
+    kind: str
+    span: str
+    why: str
+    rule_id: str | None
 
 
 class _Rule(NamedTuple):
@@ -122,13 +142,30 @@ class Policy:
             at: time of the decision point (UTC); null meets rules of any time.
             speaker: auto, agent or supervisor.
         """
+        about = (stated, intent, language, at, _RANK[speaker])
         return all(
-            self._allows(one, stated, intent, language, at, _RANK[speaker])
-            for one in commitments
-            if one.firmness == "firm"
+            self._broken(one, *about) is None for one in commitments if one.firmness == "firm"
         )
 
-    def _allows(
+    def broken(
+        self,
+        commitments: Sequence[Commitment],
+        stated: Collection[str],
+        *,
+        intent: str | None,
+        language: str | None,
+        at: datetime | None,
+        speaker: str,
+    ) -> list[Broken]:
+        """The firm commitments that are not allowed, each with why; none where all are.
+
+        Arguments are those of :meth:`authorised`.
+        """
+        about = (stated, intent, language, at, _RANK[speaker])
+        found = (self._broken(one, *about) for one in commitments if one.firmness == "firm")
+        return [one for one in found if one is not None]
+
+    def _broken(
         self,
         one: Commitment,
         stated: Collection[str],
@@ -136,7 +173,7 @@ class Policy:
         language: str | None,
         at: datetime | None,
         rank: int,
-    ) -> bool:
+    ) -> Broken | None:
         rules = [
             rule
             for rule in self._of_kind.get(one.kind, ())
@@ -144,17 +181,36 @@ class Policy:
             and _spoken(rule.language, language)
             and _valid(rule, at)
         ]
+        if not rules:
+            return Broken(one.kind, one.span, NOT_LISTED, None)
         if any(rule.intent is not None for rule in rules):
             rules = [rule for rule in rules if rule.intent is not None]
-        if any(rule.allowed == "never" and rank <= rule.rank for rule in rules):
-            return False
-        rules = [rule for rule in rules if rule.allowed != "never" and rule.rank <= rank]
+        never = [rule for rule in rules if rule.allowed == "never" and rank <= rule.rank]
+        if never:
+            return _against(one, NEVER, never, language)
+        allowing = [rule for rule in rules if rule.allowed != "never" and rule.rank <= rank]
         dimension = None if one.value is None else _dimension(one.unit)
-        limiting = [r for r in rules if r.limit is not None and r.dimension == dimension]
-        return any(
-            _within(one, dimension, rule) and (rule.allowed == "always" or rule.rule_id in stated)
-            for rule in limiting or rules
-        )
+        limiting = [r for r in allowing if r.limit is not None and r.dimension == dimension]
+        within = [rule for rule in limiting or allowing if _within(one, dimension, rule)]
+        if any(rule.allowed == "always" or rule.rule_id in stated for rule in within):
+            return None
+        if within:
+            return _against(one, CONDITION_UNSAID, within, language)
+        if allowing:
+            widest = sorted(limiting or allowing, key=lambda rule: -(rule.limit or 0.0))
+            widest = [rule for rule in widest if rule.limit == widest[0].limit]
+            return _against(one, ABOVE_LIMIT if limiting else AMOUNT_UNSAID, widest, language)
+        above = sorted((r for r in rules if r.allowed != "never"), key=lambda rule: rule.rank)
+        if not above:
+            # What is forbidden to those below only is not allowed to anybody by that.
+            return Broken(one.kind, one.span, NOT_LISTED, None)
+        return _against(one, SPEAKER, [r for r in above if r.rank == above[0].rank], language)
+
+
+def _against(one: Commitment, why: str, rules: Sequence[_Rule], language: str | None) -> Broken:
+    """``one`` as broken by the first of ``rules``, by one in the very language where there is."""
+    rule = min(rules, key=lambda rule: rule.language not in (None, language))
+    return Broken(one.kind, one.span, why, rule.rule_id)
 
 
 def _rule(row: dict[str, object]) -> _Rule:
