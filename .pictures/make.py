@@ -15,6 +15,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from PIL import Image
 from playwright.sync_api import sync_playwright
 from rich.console import Console
 from rich.terminal_theme import MONOKAI
@@ -22,25 +23,31 @@ from rich.text import Text
 
 HERE = Path(__file__).resolve().parent
 CHROMIUM = "/usr/bin/chromium"
-COLUMNS, LINES = 100, 60
+WIDTH, HEIGHT = 1200, 1400
+COLUMNS, LINES = 100, 32
 
 
 def report(run: Path) -> None:
-    """The first screen of the report, as wide as a laptop's."""
+    """The answer and the table under it, as wide as a laptop's screen."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 1200, "height": 900})
+        page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
         page.goto((run / "report.html").resolve().as_uri())
         page.wait_for_load_state("networkidle")
-        page.screenshot(path=HERE / "report.png")
+        shot = page.screenshot()
         browser.close()
+    # Text on white needs few colours: a third of the size.
+    with Image.open(io.BytesIO(shot)) as picture:
+        picture.convert("RGB").quantize(64).save(HERE / "report.png", optimize=True)
 
 
 def terminal(run: Path) -> None:
     """What a terminal shows of the summary: its first lines, from a real one."""
     told = _at_a_terminal(["-m", "simulator", "report", str(run)])
     lines = Text.from_ansi(told).split("\n")
-    shown = Text("\n").join([Text("$ shadowdesk report outputs/quickstart"), *lines[:LINES]])
+    # To the end of the paragraph.
+    end = next(i for i, line in enumerate(lines) if i >= LINES and not line.plain.strip())
+    shown = Text("\n").join([Text("$ shadowdesk report outputs/quickstart"), *lines[:end]])
     console = Console(
         record=True, width=COLUMNS, file=io.StringIO(), force_terminal=True, highlight=False
     )

@@ -74,7 +74,7 @@ def settings_of(one: Scenario, today: date) -> list[object]:
 def tested(
     one: Scenario, table: TableOf, streams: Streams, by_people: pl.DataFrame, today: date
 ) -> dict[str, pl.DataFrame]:
-    """The tables of :data:`OUTPUTS`: labels, gates, how far the rollout may go, and what supports it.
+    """The tables of :data:`OUTPUTS`: labels, gates, how far the rollout may go, what supports it.
 
     Args:
         one: the scenario.

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FixedLocator
+from numpy.typing import NDArray
 
 from simulator.reports import wording
 from simulator.reports.drawing import INK, WIDTH, Chart, chart, of_candidate
@@ -27,7 +29,7 @@ def risk_by_depth(run: Run) -> Chart | None:
     """Risky promises by customer turn and by characters, a row a candidate; null without any.
 
     Why a row each: nine candidates in one panel hide one another. All rows have one scale. From
-    table ``depth``; bars are intervals of 95 %.
+    table ``depth``; bars are intervals of 95 %. The scale is a square root's.
     """
     table = run.table("depth")
     rates = table.filter(pl.col("metric") == _RATE)
@@ -50,8 +52,10 @@ def risk_by_depth(run: Run) -> Chart | None:
         row[0].set_title(_short(name))
     for panel, axis in zip(panels[-1], _AXES, strict=True):
         panel.set_xlabel(say(_AXES[axis]))
-    panels[0, 0].set_ylim(bottom=0)
-    panels[0, 0].yaxis.set_major_locator(MaxNLocator(4))
+    # Rates are small and their intervals wide: a square root lets both be seen.
+    panels[0, 0].set_yscale("function", functions=(_root, np.square))
+    panels[0, 0].set_ylim(0, 100 * float(rates["high"].max() or 0.01))  # type: ignore[arg-type]
+    panels[0, 0].yaxis.set_major_locator(FixedLocator([0, 1, 5, 20, 50, 100]))
     figure.supylabel(say("% of replies with a risky promise"), fontsize=10)
     kinds = [_of_source(source, INK, "o") for source in sources]
     handles = [Line2D([], [], **kind) for kind in kinds]
@@ -117,6 +121,10 @@ def reading(table: pl.DataFrame, names: Sequence[str]) -> str:
     )
 
 
+def _root(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.sqrt(np.maximum(values, 0.0))
+
+
 def _draw(run: Run, axes: Axes, rates: pl.DataFrame, bands: Sequence[str], place: int) -> None:
     """One candidate's rates by one source; ``place``: the source's, from the left of a band."""
     of = {row["band"]: row for row in rates.iter_rows(named=True)}
@@ -134,6 +142,7 @@ def _draw(run: Run, axes: Axes, rates: pl.DataFrame, bands: Sequence[str], place
         ],
         elinewidth=1.4,
         capsize=2.5,
+        clip_on=False,
         **_of_source(rates["source"][0], colour, marker),
     )
 

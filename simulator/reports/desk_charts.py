@@ -44,14 +44,14 @@ def loads(run: Run) -> list[Chart]:
 
 def _load(run: Run, candidate: str) -> Chart | None:
     """Contacts offered by half-hour at each stage, over the agents that are logged in."""
-    both = run.table("intervals").filter(
+    either = run.table("intervals").filter(
         (pl.col("segment") == "all")
         & ((pl.col("candidate") == candidate) | (pl.col("stage") == run.baseline))
     )
     whole = pl.col("team") == "all"
-    rows = both.filter(whole & pl.col("metric").is_in(["offered", "agents"]))
+    rows = either.filter(whole & pl.col("metric").is_in(["offered", "agents"]))
     # One pool of all agents would need fewer than the teams, which cannot stand in for each other.
-    need = both.filter(~whole & (pl.col("metric") == "required_agents"))
+    need = either.filter(~whole & (pl.col("metric") == "required_agents"))
     stages = [s for s in run.stages if rows.filter(pl.col("stage") == s).height]
     own = rows.filter((pl.col("candidate") == candidate) & (pl.col("stage") != run.baseline))
     if rows.is_empty():
