@@ -15,11 +15,12 @@ quickstart:
 
 # the tests, as the README runs them
 test *ARGS:
-    .venv/bin/pytest {{ARGS}}
+    .venv/bin/pytest -n auto --dist loadfile {{ARGS}}
 
-# the slower tests: gates on planted truth, coverage of the bounds by simulation (two minutes)
+# the slower tests: gates on planted truth, coverage of the bounds by simulation, the report of every
+# scenario in a browser (minutes)
 test-slow *ARGS:
-    .venv/bin/pytest -m slow {{ARGS}}
+    .venv/bin/pytest -m slow -n auto --dist loadfile {{ARGS}}
 
 # the tests with real language models, on the processor, in a virtual environment of their own
 # (4 GB; where pip would bring torch for GPUs, put its CPU build there first: `shadowdesk doctor`)
