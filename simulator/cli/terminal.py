@@ -181,7 +181,10 @@ def _prose(console: Console, lines: Sequence[str]) -> None:
     # Lines of a hundred columns are kept where they fit, and flow together where they do not.
     from rich.cells import cell_len
 
-    if max(map(cell_len, lines)) <= console.width:
+    # Emphasis that runs over a line end is read as one.
+    if max(map(cell_len, lines)) <= console.width and not any(
+        line.count("**") % 2 for line in lines
+    ):
         for line in lines:
             console.print(_inline(line))
         return

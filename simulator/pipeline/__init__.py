@@ -23,6 +23,7 @@ from simulator.contact_center import simulate
 from simulator.gates.self_test import Weakening
 from simulator.gates.self_test import self_test as weakenings
 from simulator.history import sample
+from simulator.history.redact import Redactor
 from simulator.pipeline.assumptions import assumptions
 from simulator.pipeline.audits import has_audits
 from simulator.pipeline.staffing import TABLES as STAFFING
@@ -149,7 +150,11 @@ def scenario_of(folder: RunFolder) -> Scenario:
 def as_report_run(folder: RunFolder) -> reports.Run:
     """A finished run as the reports read it."""
     tables = {name: folder.table(name) for name in TABLES if folder.table_path(name).is_file()}
-    return reports.Run(scenario_of(folder), folder.manifest, tables)
+    scenario = scenario_of(folder)
+    # Import redacts what was said; what candidates write themselves it has not seen.
+    key = folder.outputs_of("conversations", "turns", "shadow").encode()[:64]
+    redact = Redactor(key, scenario.history.timezone).text if scenario.history.redact else None
+    return reports.Run(scenario, folder.manifest, tables, redact)
 
 
 def _versions() -> dict[str, str]:

@@ -55,7 +55,7 @@ def risk_by_depth(run: Run) -> Chart | None:
     # Rates are small and their intervals wide: a square root lets both be seen.
     panels[0, 0].set_yscale("function", functions=(_root, np.square))
     panels[0, 0].set_ylim(0, 100 * float(rates["high"].max() or 0.01))  # type: ignore[arg-type]
-    panels[0, 0].yaxis.set_major_locator(FixedLocator([0, 1, 5, 20, 50, 100]))
+    panels[0, 0].yaxis.set_major_locator(FixedLocator([0, 5, 20, 50, 100]))
     figure.supylabel(say("% of replies with a risky promise"), fontsize=10)
     kinds = [_of_source(source, INK, "o") for source in sources]
     handles = [Line2D([], [], **kind) for kind in kinds]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import cache
@@ -21,6 +21,7 @@ from markupsafe import Markup, escape
 
 from simulator.reports import (
     answer,
+    definitions,
     examples,
     how_far,
     language,
@@ -31,6 +32,7 @@ from simulator.reports import (
     spectrum,
     spreadsheets,
     staffed,
+    support,
     validity,
     what_if,
     wording,
@@ -186,13 +188,15 @@ def page(run: Run, charts: Sequence[Chart], other: str | None = None) -> str:
             criteria=validity.criteria(run),
             checks=validity.checks(run),
             remarks=validity.remarks(run),
-            examples=examples.examples(run),
+            examples=examples.examples(run, run.redact),
             spectrum=spectrum.section(run),
             what_if=what_if.section(run),
             charts=[
                 (chart, Markup(chart.svg), _link(chart)) for chart in _folded(run, charts, ladders)
             ],
             assumed=run.table("assumed").sort("name").to_dicts(),
+            definitions=_defined(run, cells),
+            in_english=language.spoken() == language.ENGLISH,
             methods=sections.methods(run, best),
             unknown=wording.UNKNOWN,
         )
@@ -229,6 +233,19 @@ def _made(run: Run) -> str:
     except ValueError:
         return text
     return f"{at:%Y-%m-%d %H:%M} {at.tzname() or ''}".rstrip()
+
+
+def _defined(run: Run, cells: Sequence[Mapping[str, Any]]) -> list[definitions.Definition]:
+    """Terms, and the metrics that the page shows."""
+    shown = {
+        *sections.WAITS,
+        *sections.at_times(run),
+        *(metric for metric in sections.DAILY if any(cell[metric].figures for cell in cells)),
+        *sections.OUTCOMES,
+        *support.shown_metrics(run, support.all_cells(run)),
+    }
+    found = definitions.for_page(run)
+    return [one for one in found if one.name in shown or one.name not in wording.METRICS]
 
 
 def _link(chart: Chart) -> str:

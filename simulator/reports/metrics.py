@@ -153,7 +153,7 @@ METRICS: dict[str, Metric] = {
     "turned_away_per_day": Metric(
         noted("Turned away"),
         "count",
-        noted("came outside opening hours and were not taken, a day"),
+        noted("came while the desk was closed or its queue full, and were not taken, a day"),
     ),
     "deadline_met_rate": Metric(
         noted("Deadline met"),

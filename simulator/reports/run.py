@@ -6,7 +6,7 @@ which table, so that a reader (or a test) can go back to the source.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -66,11 +66,14 @@ class Run:
     ``manifest`` may hold ``created_at`` (text), ``command``, ``seed``, ``versions`` and
     ``timings_s`` (mappings), ``synthetic`` (bool), ``account`` (lines: what was read, what was
     put aside). ``tables`` may lack a table: the part of the report that needs it says so.
+    ``redact`` takes personal data out of what candidates wrote, given its language; without it
+    their replies are shown as they are.
     """
 
     scenario: Scenario
     manifest: Mapping[str, Any]
     tables: Mapping[str, pl.DataFrame]
+    redact: Callable[[str, str | None], str] | None = None
 
     def table(self, name: str) -> pl.DataFrame:
         """Table ``name``, or an empty one with its columns."""
