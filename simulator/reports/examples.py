@@ -14,8 +14,6 @@ from simulator.reports.language import noted, say, say_n
 from simulator.reports.run import Run
 
 PER_CANDIDATE = 12
-# The others are folded away.
-OPEN = 4
 # Longer replies than any channel sends are cut, and say so; the run's tables hold them whole.
 LONGEST = 12_000
 # So are messages before the reply, and of a long conversation the first ones are left out.
@@ -134,11 +132,6 @@ class Example:
     cut: int
     rules: list[Rule]
     alike: int
-
-    @property
-    def open(self) -> bool:
-        """Whether it is among the gravest of its candidate, which are not folded away."""
-        return self.place < OPEN
 
 
 def examples(run: Run, redact: Callable[[str, str | None], str] | None = None) -> list[Example]:
