@@ -10,6 +10,7 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import unquote
 
 import polars as pl
 import pytest
@@ -105,6 +106,35 @@ def test_every_page_of_every_scenario(
     with opened(browser, run[1] / page, width) as found:
         # Axe takes seconds on a page of this size; the language changes words, not structure.
         assert_page(found, axe=page == "report.html" or width == WIDTHS[0])
+
+
+# How `data-from` names a cell of each table: the columns between its name and the cell's column.
+_CELL = ("stage", "candidate", "segment", "bound", "metric")
+KEYS = {
+    "backtest": ("metric",),
+    "replay_account": ("candidate",),
+    "thresholds": ("stage", "candidate", "segment"),
+    "spectrum": ("candidate", "question_kind", "source", "metric"),
+    "what_if": ("what_if", *_CELL),
+}
+
+
+@pytest.mark.parametrize("name", ["report.html", "report.zh-Hant.html"])
+def test_every_number_is_the_number_of_its_table(
+    browser: Browser, run: tuple[str, Path], name: str
+) -> None:
+    with opened(browser, run[1] / name, 1400) as page:
+        shown = page.locator("data").evaluate_all("all => all.map(d => [d.dataset.from, d.value])")
+    assert len(shown) > 100
+    stored: dict[str, dict[tuple[str, ...], dict[str, object]]] = {}
+    for source, value in shown:
+        table, *key, column = map(unquote, source.split("/"))
+        names = KEYS.get(table, _CELL)
+        if table not in stored:
+            rows = pl.read_parquet(run[1] / "tables" / f"{table}.parquet").to_dicts()
+            stored[table] = {tuple(str(row[name]) for name in names): row for row in rows}
+            assert len(stored[table]) == len(rows)
+        assert float(value) == stored[table][tuple(key)][column], source
 
 
 def test_every_chart_has_its_data(browser: Browser, run: tuple[str, Path]) -> None:
